@@ -1,0 +1,2 @@
+//! actix: routes on one screen, thin handlers, the body pump, listeners.
+pub mod settings;

@@ -1,0 +1,131 @@
+//! What the HTTP side is told at start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// How the upload endpoint behaves.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Path of the upload endpoint, without a trailing slash: `/files`.
+    pub base_path: String,
+    /// Scheme, host and prefix under which clients reach us; makes `Location` absolute.
+    pub public_url: Option<String>,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins allowed by CORS.
+    pub cors: CorsSettings,
+    /// Who may do anything.
+    pub auth: AuthSettings,
+    /// Which tus extensions are on.
+    pub extensions: ExtensionSettings,
+    /// A body that brings nothing for this long is ended; what arrived is kept (T-36).
+    pub read_timeout: Duration,
+    /// A response that cannot be written for this long ends the connection.
+    pub write_timeout: Duration,
+    /// An idle keep-alive connection is closed after this long; also the time for a request head.
+    pub idle_timeout: Duration,
+    /// Optional bound on a whole request; `None` by default, slow is fine.
+    pub upload_timeout: Option<Duration>,
+    /// A body slower than this many bytes a second over a `read_timeout` is ended; 0 switches it off.
+    pub min_rate_bytes_per_second: u64,
+    /// Bytes of one batch from the socket to the disk.
+    pub batch_bytes: usize,
+    /// Bytes read from disk at a time for a download.
+    pub read_buffer_bytes: usize,
+    /// After an early refusal the connection is read on for at most this long …
+    pub linger: Duration,
+    /// … and this many bytes, so that a browser gets to see the answer.
+    pub linger_bytes: u64,
+}
+
+/// What browsers on other origins may do.
+#[derive(Clone, Debug)]
+pub struct CorsSettings {
+    /// Whether CORS fields are sent at all.
+    pub enabled: bool,
+    /// Allowed origins; empty allows any.
+    pub origins: Vec<String>,
+    /// Whether credentials may be sent (the origin is then echoed, never `*`).
+    pub credentials: bool,
+    /// How long a preflight may be cached.
+    pub max_age: Duration,
+}
+
+/// Who may do anything.
+#[derive(Clone, Debug, Default)]
+pub struct AuthSettings {
+    /// Bearer tokens by name; none means that nothing authenticates.
+    pub tokens: Vec<BearerToken>,
+    /// Whether a finished upload may be downloaded by whoever knows its URL.
+    pub public_downloads: bool,
+}
+
+/// One static bearer token: kept as its SHA-256, compared in constant time, never printed.
+#[derive(Clone)]
+pub struct BearerToken {
+    /// The owner of what is uploaded with it.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub sha256: [u8; 32],
+}
+
+impl std::fmt::Debug for BearerToken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("BearerToken").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Which tus extensions are offered; what the stores cannot do stays off regardless.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the [tus] section")]
+pub struct ExtensionSettings {
+    /// creation
+    pub creation: bool,
+    /// creation-with-upload
+    pub creation_with_upload: bool,
+    /// creation-defer-length
+    pub creation_defer_length: bool,
+    /// expiration
+    pub expiration: bool,
+    /// checksum
+    pub checksum: bool,
+    /// termination
+    pub termination: bool,
+    /// concatenation and concatenation-unfinished
+    pub concatenation: bool,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub enum ListenAddress {
+    /// TCP, e.g. `127.0.0.1:8080`; port 0 asks the system for one.
+    Tcp(std::net::SocketAddr),
+    /// A Unix socket at this path (`unix:/run/tidegate.sock`).
+    Unix(PathBuf),
+}
+
+/// One listener of the upload side.
+#[derive(Clone, Debug)]
+pub struct ListenerSettings {
+    /// Where.
+    pub address: ListenAddress,
+    /// Certificate chain and key in PEM, if the listener speaks TLS (HTTP/2 by ALPN).
+    pub tls: Option<TlsSettings>,
+    /// Whether HTTP/2 without TLS (prior knowledge) is taken too.
+    pub h2c: bool,
+}
+
+/// A certificate and its key; both files are watched and reloaded when they change.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// PEM file with the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+    /// How often the files are looked at.
+    pub reload_interval: Duration,
+    /// Bound on a handshake.
+    pub handshake_timeout: Duration,
+}

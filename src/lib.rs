@@ -1,0 +1,21 @@
+//! Tidegate: a gateway that takes uploads over bad networks and never loses what it accepted.
+//!
+//! One upload session, several wire protocols over it. Code looks downwards only; the table is
+//! held by `tests/architecture.rs`.
+//!
+//! | layer | may use | holds |
+//! |---|---|---|
+//! | [`upload`] | – | the domain: ids, offsets, sessions, **every** transition, the stored record |
+//! | [`protocol`] | `upload` | request head → command, outcome → response head; no socket, clock or `await` |
+//! | [`storage`] | `upload` | traits that promise, adapters that keep the promise, one contract suite |
+//! | [`engine`] | `upload`, `storage` | one verb per file; transfers, takeover, recovery, reaper |
+//! | [`http`] | `upload`, `protocol`, `engine` | actix: routes, thin handlers, body pump, listeners |
+//! | [`config`] | – | settings, parsed once into types |
+//! | [`server`] | all of them | the composition root: the only place that names an adapter |
+//! | [`cli`] | `server`, `config` | commands |
+
+pub mod engine;
+pub mod http;
+pub mod protocol;
+pub mod storage;
+pub mod upload;

@@ -1,0 +1,1 @@
+//! Every refusal a client may see.

@@ -1,0 +1,1 @@
+//! Adapters of [`BlobStore`](super::BlobStore): local files, memory.

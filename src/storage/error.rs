@@ -1,0 +1,62 @@
+//! What can go wrong in a store, by meaning.
+
+use std::io;
+
+use crate::upload::UploadId;
+use crate::upload::record::RecordError;
+
+/// A failure of a store, in its caller's words.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Somebody else changed the record since it was read, or created it first.
+    #[error("the session changed since it was read")]
+    Conflict,
+    /// Nothing is stored under this id.
+    #[error("nothing is stored under {0}")]
+    Missing(UploadId),
+    /// There is no room, or only the reserve is left.
+    #[error("no room is left on the device")]
+    NoRoom,
+    /// What is stored does not pass its own checks.
+    #[error("what is stored of {id} is damaged: {what}")]
+    Damaged {
+        /// Which upload.
+        id: UploadId,
+        /// What is wrong, in words for the operator.
+        what: String,
+    },
+    /// A record could not be read or written as one.
+    #[error("the record of {id} is unreadable")]
+    Record {
+        /// Which upload.
+        id: UploadId,
+        /// What is wrong with it.
+        #[source]
+        source: RecordError,
+    },
+    /// The operating system failed an operation.
+    #[error("{doing} failed")]
+    Io {
+        /// What was being done, in words for the operator; never a client's file name.
+        doing: &'static str,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The embedded database failed an operation.
+    #[error("the session database failed")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store is shutting down and takes nothing more.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StorageError {
+    /// Names what was being done when the system failed; a full device keeps its own meaning.
+    pub fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoRoom,
+            _ => Self::Io { doing, source },
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Adapters of [`SessionStore`](super::SessionStore): sled, memory.

@@ -1,0 +1,94 @@
+//! [`SessionStore`]: remembers upload sessions.
+
+use crate::upload::{Session, Timestamp, UploadId};
+
+use super::Pending;
+use super::error::StorageError;
+
+/// Which version of a record was seen; a commit names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(u64);
+
+impl Revision {
+    /// The revision of a record that was just created.
+    pub const FIRST: Self = Self(1);
+
+    /// The revision with this number, as an adapter stored it.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number an adapter stores.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The revision after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+/// A session and the revision at which it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The session.
+    pub session: Session,
+    /// The revision a commit has to name.
+    pub revision: Revision,
+}
+
+/// Remembers upload sessions.
+///
+/// # Guarantees every implementation gives
+///
+/// - **Atomic.** A reader sees a record before or after a commit, never a mixture.
+/// - **Durable.** Once `create`, `commit` or `delete` returns `Ok`, the change survives `kill -9`
+///   and, unless the store was opened for `durability = "os"`, a power cut.
+/// - **Exclusive.** Of two commits against one revision, and of two creations of one id, exactly
+///   one succeeds; the other gets [`StorageError::Conflict`].
+/// - **Cancel-safe.** Dropping a future leaves the record as it was, or fully committed.
+/// - **Bounded.** Caches have a configured size, and lists a limit given by the caller.
+///
+/// What it does not promise: ordering between different uploads.
+pub trait SessionStore: Send + Sync + 'static {
+    /// Stores a session that must not exist yet.
+    fn create<'a>(&'a self, session: &'a Session) -> Pending<'a, Revision>;
+
+    /// The session with this id, if there is one.
+    ///
+    /// A record that cannot be read is an error that names the id; it does not hide the others.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Record`] for a damaged record, [`StorageError::Database`] otherwise.
+    fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError>;
+
+    /// Replaces the session, if it still is at revision `seen`.
+    fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision>;
+
+    /// Forgets the session, whatever its revision. Forgetting what is not there is fine.
+    fn delete(&self, id: UploadId) -> Pending<'_, ()>;
+
+    /// Ids whose expiry is at or before `moment`, oldest first, at most `limit`.
+    ///
+    /// May name a session whose expiry has moved since; the caller looks at the record.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Database`] if the index cannot be read.
+    fn expiring(&self, moment: Timestamp, limit: usize) -> Result<Vec<UploadId>, StorageError>;
+
+    /// Ids in ascending order, starting behind `after`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Database`] if the store cannot be read.
+    fn ids(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError>;
+
+    /// Writes out what is buffered and takes nothing more.
+    fn close(&self) -> Pending<'_, ()>;
+}

@@ -1,0 +1,199 @@
+//! An upload session: the state itself. Changes live in `transition`.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::UploadId;
+use super::metadata::Metadata;
+use super::quantity::{UploadLength, UploadOffset};
+use super::relation::Relation;
+use super::sums::Sums;
+use super::time::Timestamp;
+
+/// Who created a session: a name the authentication gave, or nobody in particular.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Owner(Option<String>);
+
+impl Owner {
+    /// Nobody in particular: nothing authenticates.
+    #[must_use]
+    pub const fn anonymous() -> Self {
+        Self(None)
+    }
+
+    /// The principal with this name.
+    #[must_use]
+    pub const fn named(name: String) -> Self {
+        Self(Some(name))
+    }
+
+    /// The principal's name, if there is one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+/// Which start of the kernel wrote something: what was written but not synced survives exactly as
+/// long as this stays the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootId(String);
+
+impl BootId {
+    /// The boot with this name, as the operating system gives it.
+    #[must_use]
+    pub const fn new(name: String) -> Self {
+        Self(name)
+    }
+}
+
+/// Why an upload is no longer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Departure {
+    /// It was deleted by its owner (T-131); answered with 404.
+    Terminated,
+    /// It expired (T-105); answered with 410.
+    Expired,
+}
+
+/// Where a session stands. Only `transition` assigns one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Bytes are still to come.
+    Receiving,
+    /// A final upload whose parts are not joined yet (T-150).
+    Assembling,
+    /// Every byte is there and visible.
+    Complete,
+    /// Nothing is there any more; the record only remembers why.
+    Gone(Departure),
+}
+
+/// What a client asks for when it creates a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// Who asks.
+    pub owner: Owner,
+    /// Bytes of the whole upload; `None` defers the length (T-81).
+    pub length: Option<UploadLength>,
+    /// User metadata.
+    pub metadata: Metadata,
+    /// Whole or partial; finals are made by [`Session::assemble`].
+    pub relation: Relation,
+}
+
+/// An upload session.
+///
+/// Invariants: `offset` never passes `length`; `sums` cover exactly `[0, offset)`; a `Complete`
+/// session has `length == offset`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub(super) id: UploadId,
+    pub(super) owner: Owner,
+    pub(super) length: Option<UploadLength>,
+    pub(super) offset: UploadOffset,
+    pub(super) metadata: Metadata,
+    pub(super) relation: Relation,
+    pub(super) phase: Phase,
+    pub(super) created_at: Timestamp,
+    pub(super) completed_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) sums: Sums,
+    pub(super) boot: BootId,
+    pub(super) synced: bool,
+}
+
+impl Session {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> UploadId {
+        self.id
+    }
+
+    /// Who created it.
+    #[must_use]
+    pub const fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Bytes of the whole upload; `None` while the length is deferred (T-83).
+    #[must_use]
+    pub const fn length(&self) -> Option<UploadLength> {
+        self.length
+    }
+
+    /// Contiguous bytes that are there, as durable as the configuration promises.
+    #[must_use]
+    pub const fn offset(&self) -> UploadOffset {
+        self.offset
+    }
+
+    /// User metadata.
+    #[must_use]
+    pub const fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Whole, partial or final.
+    #[must_use]
+    pub const fn relation(&self) -> &Relation {
+        &self.relation
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// When it was created.
+    #[must_use]
+    pub const fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    /// When its last byte became visible; the `Last-Modified` of a download.
+    #[must_use]
+    pub const fn completed_at(&self) -> Option<Timestamp> {
+        self.completed_at
+    }
+
+    /// When it expires; `None` for a finished upload that is kept until deleted.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// CRCs over `[0, offset)`.
+    #[must_use]
+    pub const fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    /// The boot that wrote the last bytes.
+    #[must_use]
+    pub const fn boot(&self) -> &BootId {
+        &self.boot
+    }
+
+    /// Whether `[0, offset)` was synced to the disk before the record was stored.
+    #[must_use]
+    pub const fn synced(&self) -> bool {
+        self.synced
+    }
+
+    /// Whether every byte is there and visible.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        matches!(self.phase, Phase::Complete)
+    }
+
+    /// Whether its time is over at `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= now)
+    }
+}

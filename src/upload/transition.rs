@@ -1,0 +1,436 @@
+//! Every change a session may go through, and every reason to refuse one.
+//!
+//! Planning judges and touches nothing; the engine carries a plan out and then applies the change
+//! with one of the methods that take `&mut self`. Nothing else assigns a [`Phase`].
+
+use std::time::Duration;
+
+use super::id::UploadId;
+use super::limits::Limits;
+use super::metadata::Metadata;
+use super::quantity::{MAX_BYTES, UploadLength, UploadOffset};
+use super::relation::Relation;
+use super::session::{BootId, Departure, NewSession, Owner, Phase, Session};
+use super::sums::Sums;
+use super::time::Timestamp;
+
+/// A request to add bytes at the end of what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendRequest {
+    /// Where the client believes the upload stands.
+    pub at: UploadOffset,
+    /// The length of the whole upload, when this request declares it (T-84).
+    pub declares: Option<UploadLength>,
+    /// Bytes of the request's body; `None` if it does not say (chunked coding, T-38).
+    pub body_bytes: Option<u64>,
+}
+
+/// What an append may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendPlan {
+    /// Where its first byte goes.
+    pub start: UploadOffset,
+    /// Most bytes it may add.
+    pub budget_bytes: u64,
+    /// The bound behind `budget_bytes`, named when a body runs past it.
+    pub ceiling: Ceiling,
+    /// The length it declares.
+    pub declares: Option<UploadLength>,
+}
+
+/// What a body that is too long runs into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ceiling {
+    /// The upload's own length.
+    Length(UploadLength),
+    /// The configured maximum, while the length is deferred (T-41).
+    Maximum(UploadLength),
+}
+
+impl Ceiling {
+    /// The refusal of one byte more.
+    #[must_use]
+    pub const fn refusal(self) -> Refusal {
+        match self {
+            Self::Length(length) => Refusal::PastTheEnd { length },
+            Self::Maximum(max) => Refusal::TooLarge { max },
+        }
+    }
+}
+
+/// Why a session does not do what was asked. An ordinary answer, not a failure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The client's offset is not the upload's (T-32).
+    #[error("the upload stands at offset {expected}; continue from there")]
+    OffsetMismatch {
+        /// Where the upload stands.
+        expected: UploadOffset,
+    },
+    /// The body is longer than what is missing (T-39, T-40, T-44).
+    #[error("the body would pass the upload's length of {length} bytes")]
+    PastTheEnd {
+        /// The upload's length.
+        length: UploadLength,
+    },
+    /// The upload is, or would become, longer than the server takes (T-65, T-41, T-88, T-156).
+    #[error("an upload may have at most {max} bytes here")]
+    TooLarge {
+        /// The configured maximum.
+        max: UploadLength,
+    },
+    /// A length was declared before, and it was another one (T-85).
+    #[error("the upload's length is {length} and cannot be changed")]
+    LengthIsFixed {
+        /// The length that holds.
+        length: UploadLength,
+    },
+    /// The declared length is shorter than what is there or being sent (T-87).
+    #[error("the declared length is shorter than the {received} bytes there are")]
+    LengthTooShort {
+        /// Bytes received, counting the body of this request.
+        received: u64,
+    },
+    /// A final upload takes no bytes (T-147).
+    #[error("a final upload is made of its parts and takes no bytes")]
+    FinalTakesNoBytes,
+    /// A final upload has to name parts.
+    #[error("a final upload needs at least one part")]
+    NoParts,
+    /// A final upload names more parts than the server takes.
+    #[error("a final upload may have at most {max} parts here")]
+    TooManyParts {
+        /// The configured maximum.
+        max: usize,
+    },
+    /// A listed part is not a partial upload (T-154).
+    #[error("{part} is not a partial upload")]
+    NotAPart {
+        /// The upload that is not one.
+        part: UploadId,
+    },
+    /// A listed part does not exist, or belongs to somebody else (T-153, T-161).
+    #[error("there is no partial upload {part}")]
+    PartMissing {
+        /// The part that is not there.
+        part: UploadId,
+    },
+    /// A listed part is not complete, and the server does not wait for parts (T-152).
+    #[error("the partial upload {part} is not complete")]
+    PartUnfinished {
+        /// The part that is not complete.
+        part: UploadId,
+    },
+    /// The upload is not complete, so there is nothing to download yet.
+    #[error("the upload is not complete; nothing of it can be downloaded yet")]
+    NotComplete,
+    /// A partial upload is a piece, not something to download.
+    #[error("a partial upload cannot be downloaded; only the final one can")]
+    PartialIsNotServed,
+    /// It expired (T-105, T-106).
+    #[error("the upload expired and is gone; start again")]
+    Expired,
+    /// It was deleted (T-132).
+    #[error("no upload has this address")]
+    Terminated,
+}
+
+impl Session {
+    /// A session that has received nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooLarge`] if the length passes the configured maximum (T-65).
+    pub fn create(
+        new: NewSession,
+        id: UploadId,
+        limits: &Limits,
+        boot: BootId,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        if let Some(length) = new.length {
+            within(length, limits)?;
+        }
+        Ok(Self {
+            id,
+            owner: new.owner,
+            length: new.length,
+            offset: UploadOffset::ZERO,
+            metadata: new.metadata,
+            relation: new.relation,
+            phase: Phase::Receiving,
+            created_at: now,
+            completed_at: None,
+            expires_at: Some(now.after(limits.session_timeout)),
+            sums: Sums::default(),
+            boot,
+            synced: true,
+        })
+    }
+
+    /// A final session over `parts`, in this order (T-142).
+    ///
+    /// Its length is the sum of theirs, or deferred while one of theirs is (T-150).
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] that names the part that cannot be joined (T-153, T-154), or the bound that
+    /// the whole would pass (T-156).
+    pub fn assemble(
+        id: UploadId,
+        order: &ConcatOrder,
+        parts: &[Self],
+        limits: &Limits,
+        boot: BootId,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        if parts.is_empty() {
+            return Err(Refusal::NoParts);
+        }
+        if parts.len() > limits.max_parts {
+            return Err(Refusal::TooManyParts { max: limits.max_parts });
+        }
+        let mut length = Some(UploadLength::ZERO);
+        for part in parts {
+            part.joinable(&order.owner, now)?;
+            length = match (length, part.length) {
+                (Some(sum), Some(more)) => {
+                    Some(sum.plus(more).ok_or(Refusal::TooLarge { max: ceiling(limits) })?)
+                }
+                (None, _) | (_, None) => None,
+            };
+        }
+        let new = NewSession {
+            owner: order.owner.clone(),
+            length,
+            metadata: order.metadata.clone(),
+            relation: Relation::Final {
+                parts: parts.iter().map(Self::id).collect(),
+                as_received: order.as_received.clone(),
+            },
+        };
+        let mut session = Self::create(new, id, limits, boot, now)?;
+        session.phase = Phase::Assembling;
+        Ok(session)
+    }
+
+    /// Whether this session can be a part of a final upload of `owner`.
+    fn joinable(&self, owner: &Owner, now: Timestamp) -> Result<(), Refusal> {
+        if self.owner != *owner || matches!(self.phase, Phase::Gone(_)) {
+            return Err(Refusal::PartMissing { part: self.id });
+        }
+        match self.relation {
+            Relation::Partial if self.is_expired(now) && !self.is_complete() => {
+                Err(Refusal::PartMissing { part: self.id })
+            }
+            Relation::Partial => Ok(()),
+            Relation::Whole | Relation::Final { .. } => Err(Refusal::NotAPart { part: self.id }),
+        }
+    }
+
+    /// Decides whether `request` may add bytes, and how many. Touches nothing.
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] that the client has to be told.
+    pub fn plan_append(
+        &self,
+        request: &AppendRequest,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<AppendPlan, Refusal> {
+        self.present(now)?;
+        if matches!(self.relation, Relation::Final { .. }) {
+            return Err(Refusal::FinalTakesNoBytes);
+        }
+        if request.at != self.offset {
+            return Err(Refusal::OffsetMismatch { expected: self.offset });
+        }
+        let length = self.length_after(request, limits)?;
+        let ceiling = match length {
+            Some(length) => Ceiling::Length(length),
+            None => Ceiling::Maximum(ceiling(limits)),
+        };
+        let (Ceiling::Length(bound) | Ceiling::Maximum(bound)) = ceiling;
+        let budget_bytes = bound.remaining(self.offset).ok_or_else(|| ceiling.refusal())?;
+        if request.body_bytes.is_some_and(|body| body > budget_bytes) {
+            return Err(ceiling.refusal());
+        }
+        Ok(AppendPlan { start: self.offset, budget_bytes, ceiling, declares: request.declares })
+    }
+
+    /// The length that holds once `request` is accepted.
+    fn length_after(
+        &self,
+        request: &AppendRequest,
+        limits: &Limits,
+    ) -> Result<Option<UploadLength>, Refusal> {
+        match (self.length, request.declares) {
+            (Some(length), Some(declared)) if length != declared => {
+                Err(Refusal::LengthIsFixed { length })
+            }
+            (Some(length), _) => Ok(Some(length)),
+            (None, None) => Ok(None),
+            (None, Some(declared)) => {
+                within(declared, limits)?;
+                let received = self.offset.get().saturating_add(request.body_bytes.unwrap_or(0));
+                if declared.get() < received {
+                    return Err(Refusal::LengthTooShort { received });
+                }
+                Ok(Some(declared))
+            }
+        }
+    }
+
+    /// Refuses whatever is asked of an upload that is gone or over its time.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Terminated`] or [`Refusal::Expired`] (T-105, T-106, T-132).
+    pub fn present(&self, now: Timestamp) -> Result<(), Refusal> {
+        match self.phase {
+            Phase::Gone(Departure::Terminated) => Err(Refusal::Terminated),
+            Phase::Gone(Departure::Expired) => Err(Refusal::Expired),
+            Phase::Receiving | Phase::Assembling | Phase::Complete if self.is_expired(now) => {
+                Err(Refusal::Expired)
+            }
+            Phase::Receiving | Phase::Assembling | Phase::Complete => Ok(()),
+        }
+    }
+
+    /// Decides whether the upload may be read. Touches nothing.
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] that the client has to be told; nothing half-done is visible.
+    pub fn plan_read(&self, now: Timestamp) -> Result<UploadLength, Refusal> {
+        self.present(now)?;
+        match (self.phase, &self.relation, self.length) {
+            (_, Relation::Partial, _) => Err(Refusal::PartialIsNotServed),
+            (Phase::Complete, Relation::Whole | Relation::Final { .. }, Some(length)) => Ok(length),
+            (Phase::Receiving | Phase::Assembling | Phase::Complete | Phase::Gone(_), _, _) => {
+                Err(Refusal::NotComplete)
+            }
+        }
+    }
+
+    /// Whether the last byte is there, so that the upload can be finished.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.length.is_some_and(|length| length.is_reached_by(self.offset))
+    }
+
+    /// Records a declared length (T-84).
+    pub fn declare(&mut self, length: UploadLength) {
+        self.length = Some(length);
+    }
+
+    /// Records bytes that are there: up to `offset`, with these `sums`.
+    ///
+    /// `synced` says whether they are on the disk; the expiry slides (T-104, T-108).
+    pub fn receive(&mut self, progress: Progress, limits: &Limits, now: Timestamp) {
+        self.offset = progress.offset;
+        self.sums = progress.sums;
+        self.boot = progress.boot;
+        self.synced = progress.synced;
+        self.slide(now, limits.session_timeout);
+    }
+
+    /// Moves the expiry with activity; small moves are skipped, so that the index stays quiet.
+    fn slide(&mut self, now: Timestamp, timeout: Duration) {
+        let next = now.after(timeout);
+        let worth_moving = timeout / 64;
+        if self.expires_at.is_none_or(|expiry| next.since(expiry) >= worth_moving) {
+            self.expires_at = Some(next);
+        }
+    }
+
+    /// Marks the upload complete: from now on it is visible, and expires only by retention (T-107).
+    ///
+    /// A finished partial keeps its expiry: it is material for a final upload, not a file.
+    pub fn complete(&mut self, limits: &Limits, now: Timestamp) {
+        self.phase = Phase::Complete;
+        self.length = Some(self.length.unwrap_or_else(|| whole(self.offset)));
+        self.completed_at = Some(now);
+        match self.relation {
+            Relation::Partial => self.slide(now, limits.session_timeout),
+            Relation::Whole | Relation::Final { .. } => {
+                self.expires_at = limits.retention.map(|retention| now.after(retention));
+            }
+        }
+    }
+
+    /// Gives a final session the length its parts turned out to have.
+    pub fn measure(&mut self, parts: &[Self]) {
+        let lengths = parts.iter().map(Self::length);
+        let sum = lengths.reduce(|sum, length| sum.zip(length).and_then(|(a, b)| a.plus(b)));
+        self.length = sum.flatten();
+    }
+
+    /// Marks the upload as gone and remembers why, for a while.
+    pub fn depart(&mut self, why: Departure, limits: &Limits, now: Timestamp) {
+        self.phase = Phase::Gone(why);
+        self.offset = UploadOffset::ZERO;
+        self.length = None;
+        self.metadata = Metadata::default();
+        self.relation = Relation::Whole;
+        self.sums = Sums::default();
+        self.expires_at = Some(now.after(limits.tombstone_retention));
+    }
+
+    /// Takes back bytes that turned out not to be there (recovery only).
+    pub fn cut_back(&mut self, offset: UploadOffset, sums: Sums, boot: BootId) {
+        self.phase = Phase::Receiving;
+        self.offset = offset;
+        self.sums = sums;
+        self.boot = boot;
+        self.synced = true;
+    }
+
+    /// Records that what is there was checked in this boot (recovery only).
+    pub fn adopt(&mut self, boot: BootId) {
+        self.boot = boot;
+    }
+}
+
+/// How far an upload got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Contiguous bytes that are there.
+    pub offset: UploadOffset,
+    /// CRCs over them.
+    pub sums: Sums,
+    /// The boot that wrote them.
+    pub boot: BootId,
+    /// Whether they were synced to the disk.
+    pub synced: bool,
+}
+
+/// What a client asks for when it joins partial uploads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConcatOrder {
+    /// Who asks.
+    pub owner: Owner,
+    /// User metadata of the final upload; that of the parts is not carried over (T-146).
+    pub metadata: Metadata,
+    /// The parts, in order.
+    pub parts: Vec<UploadId>,
+    /// `Upload-Concat` as it was written (T-149).
+    pub as_received: String,
+}
+
+/// The configured maximum, or what a file can hold.
+fn ceiling(limits: &Limits) -> UploadLength {
+    limits.max_length.or_else(|| UploadLength::new(MAX_BYTES)).unwrap_or(UploadLength::ZERO)
+}
+
+fn whole(offset: UploadOffset) -> UploadLength {
+    UploadLength::new(offset.get()).unwrap_or(UploadLength::ZERO)
+}
+
+fn within(length: UploadLength, limits: &Limits) -> Result<(), Refusal> {
+    match limits.max_length {
+        Some(max) if length > max => Err(Refusal::TooLarge { max }),
+        Some(_) | None => Ok(()),
+    }
+}
