@@ -82,7 +82,7 @@ impl Shared {
     async fn lend(
         self: &Arc<Self>,
         lease: Lease,
-        mut stored: Stored,
+        stored: Stored,
         order: AppendOrder,
     ) -> Result<Transfer, EngineError> {
         let AppendOrder { id, request, digest, .. } = order;
@@ -95,7 +95,6 @@ impl Shared {
                 Err(EngineError::NoRoom { .. }) => return Err(EngineError::NoRoom { offset }),
                 checked => checked?,
             }
-            self.claim_boot(&mut stored).await?;
             Some(self.writer(id, plan.start, digest.as_ref()).await?)
         } else {
             None
@@ -103,16 +102,5 @@ impl Shared {
         let Stored { session, revision } = stored;
         let ledger = Ledger::open(Arc::clone(self), session, Some(revision), writer, digest);
         Ok(Transfer::lend(Arc::clone(self), lease, ledger, id, &plan))
-    }
-
-    /// Notes the current boot before bytes are written in it: after a `kill -9` the bytes behind
-    /// the committed offset are believed only if the record names the boot that still runs.
-    async fn claim_boot(&self, stored: &mut Stored) -> Result<(), EngineError> {
-        if *stored.session.boot() == self.boot {
-            return Ok(());
-        }
-        stored.session.adopt(self.boot.clone());
-        stored.revision = self.sessions.commit(&stored.session, stored.revision).await?;
-        Ok(())
     }
 }

@@ -65,10 +65,10 @@ impl Engine {
             let session = shared.order_final(&order).await?;
             let id = session.id();
             let joining = tokio::spawn(Arc::clone(&shared).assemble(id));
-            match tokio::time::timeout(shared.settings.assemble_wait, joining).await {
-                Ok(Ok(joined)) => joined?,
-                // Still at it: it goes on, and `inspect` shows when it is done.
-                Ok(Err(_)) | Err(_) => {}
+            let patience = shared.settings.assemble_wait;
+            // If it is still at it then, it goes on, and `inspect` shows when it is done.
+            if let Ok(Ok(joined)) = tokio::time::timeout(patience, joining).await {
+                joined?;
             }
             let stored = shared.sessions.get(id)?;
             Ok(stored.map_or(session, |stored| stored.session))

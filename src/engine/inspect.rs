@@ -76,7 +76,6 @@ impl Engine {
 fn present(session: &Session, shared: &Shared) -> Result<(), EngineError> {
     // A running transfer is activity, even if its last checkpoint lies before the expiry (T-108).
     match session.present(shared.clock.now()) {
-        Err(Refusal::Terminated) => Err(EngineError::NotFound),
         Err(Refusal::Expired) if shared.leases.is_taken(session.id()) => Ok(()),
         verdict => Ok(verdict?),
     }

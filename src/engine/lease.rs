@@ -67,6 +67,8 @@ struct Gate {
     yields_at: UploadOffset,
     last_heard: Instant,
     stop: Option<StopReason>,
+    /// The request is over, and the holder is about to settle: newcomers wait for that.
+    leaving: bool,
     holder: Option<Waker>,
 }
 
@@ -94,6 +96,7 @@ impl Seat {
             yields_at: UploadOffset::ZERO,
             last_heard: Instant::now(),
             stop: None,
+            leaving: false,
             holder: None,
         };
         Self { gate: Mutex::new(gate), changed: Notify::new(), ledger: Mutex::default() }
@@ -149,11 +152,17 @@ impl Seat {
         self.changed.notify_waiters();
     }
 
-    /// The holder has begun to sync and commit, once no batch is being written any more.
+    /// The holder's request is over. From now on newcomers wait for what it commits.
     ///
-    /// Returns the reason to stop that came before, if one did: later claims find a settling
-    /// holder and wait.
-    pub(super) async fn settle(&self) -> Option<StopReason> {
+    /// Returns the reason to stop that came before, if one did.
+    pub(super) fn leave(&self) -> Option<StopReason> {
+        let mut gate = self.gate();
+        gate.leaving = true;
+        gate.stop
+    }
+
+    /// Returns once no batch is being written any more, with the seat marked as settling.
+    pub(super) async fn settle(&self) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -162,7 +171,7 @@ impl Seat {
                 let mut gate = self.gate();
                 if gate.activity != Activity::Writing {
                     gate.activity = Activity::Settling;
-                    return gate.stop;
+                    return;
                 }
             }
             changed.await;
@@ -200,6 +209,7 @@ impl Seat {
         let mut gate = self.gate();
         match (gate.activity, claim) {
             (Activity::Released, _) => Approach::Vacant,
+            (Activity::Receiving | Activity::Writing, _) if gate.leaving => Approach::Wait,
             (Activity::Preparing | Activity::Receiving | Activity::Writing, Claim::Terminate) => {
                 self.stop(&mut gate, StopReason::Terminated);
                 Approach::Wait
@@ -425,10 +435,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_settling_writer_is_waited_for_and_not_stopped() {
+    async fn a_leaving_writer_is_waited_for_and_not_stopped() {
         let (leases, id) = (leases(Duration::ZERO), UploadId::generate());
         let older = receiving(&leases, id, 0);
-        assert_eq!(older.seat().settle().await, None);
+        assert_eq!(older.seat().leave(), None);
         let seat = Arc::clone(older.seat());
         let newer = {
             let leases = Arc::clone(&leases);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use crate::storage::BlobReader;
-use crate::upload::{Owner, Refusal, Session, UploadId, UploadLength, UploadOffset};
+use crate::upload::{Owner, Session, UploadId, UploadLength, UploadOffset};
 
 use super::Engine;
 use super::error::EngineError;
@@ -34,7 +34,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::NotFound`], the [`Refusal`] of an upload that is not complete or not for
+    /// [`EngineError::NotFound`], the refusal of an upload that is not complete or not for
     /// reading, or [`EngineError::Storage`] if what is stored does not pass its checks.
     pub async fn read(&self, id: UploadId, reader: Reader) -> Result<Download, EngineError> {
         let shared = Arc::clone(&self.shared);
@@ -44,10 +44,7 @@ impl Engine {
                 Reader::Anyone => shared.sessions.get(id)?.ok_or(EngineError::NotFound)?,
             };
             let stored = shared.recovered(stored).await?;
-            let length = match stored.session.plan_read(shared.clock.now()) {
-                Err(Refusal::Terminated) => return Err(EngineError::NotFound),
-                planned => planned?,
-            };
+            let length = stored.session.plan_read(shared.clock.now())?;
             let reader = Arc::from(shared.blobs.open(id).await?);
             let runtime = shared.runtime.clone();
             Ok(Download { session: stored.session, length, reader, runtime })

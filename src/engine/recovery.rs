@@ -16,13 +16,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::storage::{BlobReader, BlobState, StorageError, Stored};
+use crate::storage::{BlobReader, BlobState, StorageError, Stored, Tail};
 use crate::upload::transition::Progress;
 use crate::upload::{Phase, Session, Sums, UploadId, UploadOffset};
 
 use super::Shared;
 use super::error::EngineError;
 use super::events::Event;
+use super::lease::Claim;
 use super::ledger::blocking;
 
 /// Sessions looked at per step of the sweep.
@@ -58,6 +59,8 @@ impl Shared {
     async fn sweep_one(self: &Arc<Self>, id: UploadId) -> Result<(), EngineError> {
         let Some(stored) = self.sessions.get(id)? else { return Ok(()) };
         match stored.session.phase() {
+            // Somebody is writing it, so it was recovered before; a sweep disturbs nobody.
+            Phase::Receiving if self.leases.is_taken(id) => Ok(()),
             Phase::Receiving => self.recovered(stored).await.map(drop),
             Phase::Assembling => {
                 self.expect_parts(&stored.session);
@@ -75,8 +78,9 @@ impl Shared {
             return Ok(stored);
         }
         let id = stored.session.id();
-        // Somebody holds it: it is being written, hence recovered, or being recovered right now.
-        let Ok(_lease) = self.leases.take(id) else {
+        // Whoever recovers it right now is waited for; whoever writes it has recovered it before.
+        let patience = self.settings.takeover_timeout;
+        let Ok(_lease) = self.leases.claim(id, Claim::Inspect, patience).await else {
             return Ok(self.sessions.get(id)?.unwrap_or(stored));
         };
         let stored = self.sessions.get(id)?.ok_or(EngineError::NotFound)?;
@@ -85,7 +89,9 @@ impl Shared {
 
     fn needs_recovery(&self, session: &Session) -> bool {
         match session.phase() {
-            Phase::Receiving => !self.recovered.load(Ordering::Acquire),
+            Phase::Receiving => {
+                *session.boot() != self.boot || !self.recovered.load(Ordering::Acquire)
+            }
             Phase::Complete => !session.synced() && *session.boot() != self.boot,
             Phase::Assembling | Phase::Gone(_) => false,
         }
@@ -133,14 +139,15 @@ impl Shared {
 
     /// Nothing was written yet, or the blob is lost.
     async fn without_blob(&self, stored: Stored) -> Result<Stored, EngineError> {
-        if stored.session.offset() == UploadOffset::ZERO && !stored.session.is_complete() {
-            return Ok(stored);
-        }
         if stored.session.is_complete() {
             return Err(lost(stored.session.id()).into());
         }
         let mut session = stored.session.clone();
-        session.cut_back(UploadOffset::ZERO, Sums::default(), self.boot.clone());
+        if session.offset() == UploadOffset::ZERO {
+            session.adopt(self.boot.clone());
+        } else {
+            session.cut_back(UploadOffset::ZERO, Sums::default(), self.boot.clone());
+        }
         self.store_recovered(stored, session).await
     }
 
@@ -157,17 +164,17 @@ impl Shared {
 
     async fn settle_tail(&self, old: &Session, blob: BlobState) -> Result<Session, EngineError> {
         let mut session = old.clone();
-        if session.synced() || session.boot() == &self.boot {
-            // What is committed is there, unless the blob itself was damaged from outside.
-            session.adopt(self.boot.clone());
-        } else {
+        let same_boot = *old.boot() == self.boot;
+        if blob.offset < old.offset() || !(same_boot || old.synced()) {
             self.cut_to_sound(&mut session, blob.offset).await?;
         }
-        if blob.offset < session.offset() {
-            self.cut_to_sound(&mut session, blob.offset).await?;
-        } else if blob.offset > old.offset() && old.boot() == &self.boot {
+        if same_boot && blob.offset > old.offset() {
             let end = old.length().map_or(blob.offset, |length| length.end().min(blob.offset));
             self.keep_tail(&mut session, end).await?;
+        } else if !same_boot {
+            // Before the record names this boot, what this boot must not believe is cut off.
+            drop(self.blobs.begin(session.id(), session.offset(), Tail::Keep).await?);
+            session.adopt(self.boot.clone());
         }
         Ok(session)
     }
@@ -177,7 +184,7 @@ impl Shared {
         let reader = self.blobs.open_unpublished(session.id()).await?;
         let sums = read_on(reader, session.sums().clone(), end).await?;
         // Opening at its end cuts nothing that counts, and gives the handle that can sync it.
-        let writer = self.blobs.begin(session.id(), end, crate::storage::Tail::Keep).await?;
+        let writer = self.blobs.begin(session.id(), end, Tail::Keep).await?;
         blocking(move || writer.sync()).await?;
         let now = self.clock.now();
         session.receive(self.progress(end, sums), &self.settings.limits, now);
@@ -198,8 +205,6 @@ impl Shared {
         let (sound, sums) = sound_prefix(reader, session.sums().clone(), there).await?;
         if sound < session.offset() {
             session.cut_back(sound, sums, self.boot.clone());
-        } else {
-            session.adopt(self.boot.clone());
         }
         Ok(())
     }

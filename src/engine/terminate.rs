@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::storage::{StorageError, Stored};
-use crate::upload::{Departure, Owner, Phase, Refusal, UploadId};
+use crate::upload::{Departure, Owner, Phase, UploadId};
 
 use super::error::EngineError;
 use super::events::Event;
@@ -24,10 +24,7 @@ impl Engine {
             shared.load(id, &owner)?;
             let _lease = shared.lease_to_remove(id).await?;
             let stored = shared.load(id, &owner)?;
-            match stored.session.present(shared.clock.now()) {
-                Err(Refusal::Terminated) => return Err(EngineError::NotFound),
-                present => present?,
-            }
+            stored.session.present(shared.clock.now())?;
             shared.depart(stored, Departure::Terminated).await
         })
         .await

@@ -269,8 +269,10 @@ impl Running {
 
     fn spawn_settling(self, end: BodyEnd) -> tokio::task::JoinHandle<Result<Session, EngineError>> {
         let runtime = self.shared.runtime.clone();
+        // Before anything else, so that whoever comes now finds a writer that is leaving.
+        let stop = self.lease.seat().leave();
         runtime.spawn(async move {
-            let stop = self.lease.seat().settle().await;
+            self.lease.seat().settle().await;
             let result = match (end, stop) {
                 (BodyEnd::Whole, None) => self.ledger.conclude(self.declares).await,
                 (BodyEnd::Whole | BodyEnd::Early, _) => self.ledger.cut_short(self.declares).await,

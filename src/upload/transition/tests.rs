@@ -35,7 +35,8 @@ fn new(bytes: Option<u64>, relation: Relation) -> NewSession {
 
 fn session(bytes: Option<u64>) -> Session {
     let limits = limits(None);
-    Session::create(new(bytes, Relation::Whole), UploadId::generate(), &limits, boot(), NOW).unwrap()
+    Session::create(new(bytes, Relation::Whole), UploadId::generate(), &limits, boot(), NOW)
+        .unwrap()
 }
 
 fn partial(bytes: Option<u64>) -> Session {
@@ -104,12 +105,13 @@ fn an_append_at_the_wrong_offset_is_refused_and_names_the_right_one() {
 /// T-39, T-40, T-44
 #[test]
 fn a_body_longer_than_what_is_missing_is_refused_or_bounded() {
-    let session = received(session(Some(10)), 4);
+    let whole = session(Some(10));
+    let session = received(whole.clone(), 4);
     let past = Refusal::PastTheEnd { length: length(10) };
     assert_eq!(plan(&session, append(4, None, Some(7))), Err(past.clone()));
     let open_ended = plan(&session, append(4, None, None)).unwrap();
     assert_eq!((open_ended.budget_bytes, open_ended.ceiling.refusal()), (6, past.clone()));
-    let complete = completed(super::tests::session(Some(10)), 10);
+    let complete = completed(whole, 10);
     assert_eq!(plan(&complete, append(10, None, Some(1))), Err(past));
 }
 
@@ -248,10 +250,9 @@ fn only_a_complete_upload_that_is_no_partial_can_be_read() {
 #[test]
 fn what_left_is_remembered_by_its_reason_and_nothing_else() {
     let metadata = Metadata::parse("name c2VjcmV0").unwrap();
-    for (why, refusal) in [
-        (Departure::Terminated, Refusal::Terminated),
-        (Departure::Expired, Refusal::Expired),
-    ] {
+    for (why, refusal) in
+        [(Departure::Terminated, Refusal::Terminated), (Departure::Expired, Refusal::Expired)]
+    {
         let mut gone = completed(session(Some(3)), 3);
         gone.metadata = metadata.clone();
         gone.depart(why, &limits(None), NOW);

@@ -1,1 +1,0 @@
-//! Use cases against memory stores.
