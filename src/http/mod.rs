@@ -13,7 +13,9 @@
 //! | `tls` | certificates that are reloaded when their files change |
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
+//! | `process` | memory, processor time and open files, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
+//! | `session_view` | a session as the operator sees it |
 
 pub mod admin;
 mod bind;
@@ -21,6 +23,8 @@ pub mod connection;
 mod interlude;
 pub mod listener;
 pub mod metrics;
+mod process;
+mod session_view;
 pub mod settings;
 pub mod tls;
 pub mod trace;
