@@ -47,10 +47,13 @@ impl Failure {
     /// The failure of a creation's body: whoever gets the answer learns where the upload is, if
     /// what had arrived was kept.
     pub(super) fn in_creation(self, upload: UploadId, location: String) -> Self {
-        match self.problem(Some(upload)) {
-            problem @ Problem::ChecksumMismatch { .. } => Self::Refused(problem),
-            problem if problem.offset().is_some() => Self::LeftBehind { problem, location },
-            problem => Self::Refused(problem),
+        let problem = self.problem(Some(upload));
+        // After a wrong checksum nothing was created.
+        let discarded = matches!(problem, Problem::ChecksumMismatch { .. });
+        if problem.offset().is_some() && !discarded {
+            Self::LeftBehind { problem, location }
+        } else {
+            Self::Refused(problem)
         }
     }
 }
