@@ -1,8 +1,24 @@
 //! actix: routes on one screen, thin handlers, the body pump, listeners.
 //!
-//! | file | holds |
+//! The only layer that names actix. It decides nothing that a protocol or the engine could decide.
+//!
+//! | a request | |
 //! |---|---|
-//! | `settings` | what the HTTP side is told at start |
+//! | `routes` | every URL |
+//! | `gateway` | what the handlers share |
+//! | `call` | one request: its head, where it came in, who asks |
+//! | `tus` | the handlers of tus |
+//! | `download` | `GET`, and the download side of `HEAD` |
+//! | `body` | the pump: from the socket into a transfer |
+//! | `pace` | when a body is too slow |
+//! | `file_body` | the other way: stretches of a file as a response body |
+//! | `expect` | `Expect: 100-continue`: refusals before the body is sent |
+//! | `auth` | who may do anything |
+//! | `reply` | response heads become responses |
+//! | `failure` | **the** place where an engine failure becomes a problem |
+//!
+//! | a connection | |
+//! |---|---|
 //! | `listener` | listeners, put together from `actix-server` and `actix-http` over our own stream |
 //! | `bind` | sockets to listen on, TCP and Unix |
 //! | `transport` | the stream of a connection: TCP, Unix or TLS, its timeouts and its bounds |
@@ -11,23 +27,43 @@
 //! | `welcome` | what happens between `accept` and the first request |
 //! | `turn` | tells the connection when a request begins and its answer ends |
 //! | `tls` | certificates that are reloaded when their files change |
+//!
+//! | around both | |
+//! |---|---|
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
 //! | `process` | memory, processor time and open files, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
 //! | `session_view` | a session as the operator sees it |
+//! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
+mod auth;
 mod bind;
+mod body;
+mod call;
 pub mod connection;
+mod download;
+pub mod expect;
+mod failure;
+mod file_body;
+mod gateway;
 mod interlude;
 pub mod listener;
 pub mod metrics;
+mod pace;
 mod process;
+mod reply;
+pub mod routes;
 mod session_view;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 pub mod trace;
 pub mod transport;
 mod turn;
+mod tus;
 mod welcome;
+
+pub use gateway::{Gateway, GatewayError};
