@@ -3,7 +3,8 @@
 //! `actix-http` reads and writes HTTP on it. Its own work is what `actix-http` cannot know or do:
 //!
 //! - count bytes for the [`Connection`], and end when somebody closes that;
-//! - end when nothing can be written for the write timeout;
+//! - end when nothing can be written for the write timeout, or, over HTTP/2, when the peer takes
+//!   nothing of any answer for so long;
 //! - bound what arrives between two requests (see [`super::interlude`]);
 //! - end an HTTP/2 connection without requests, when idle for long or when the server stops;
 //! - slip interim answers in, behind all earlier answers.
@@ -130,7 +131,9 @@ impl Stream {
             self.stopped = Some(Instant::now());
         }
         if self.connection.running() > 0 {
-            return Poll::Pending;
+            let held_back = self.connection.held_back_since();
+            let deadline = held_back.and_then(|since| since.checked_add(self.bounds.write_timeout));
+            return deadline.map_or(Poll::Pending, |deadline| self.quiet.poll(deadline, context));
         }
         self.interlude.look(self.connection.turn(), Instant::now());
         let patience = self.interlude.deadline(&self.bounds);

@@ -179,3 +179,36 @@ async fn an_http2_connection_without_requests_is_closed_after_the_idle_timeout()
     let _ = in_time(client.connection).await.unwrap();
     server.stop().await;
 }
+
+#[tokio::test]
+async fn an_http2_client_that_takes_nothing_of_its_answer_loses_the_connection() {
+    let mut settings = settings();
+    settings.bounds.write_timeout = Duration::from_millis(200);
+    let server = start(&[h2c()], &settings);
+    let mut client = Client::new(server.connect().await).await;
+    let (response, _) = client.send("GET", "/big", true);
+    // Pings are answered, frames are read; only the window stays shut.
+    let response = in_time(response).await.unwrap();
+    let _ = in_time(client.connection).await.unwrap();
+    drop(response);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_http2_client_that_takes_its_answer_slowly_keeps_the_connection() {
+    let mut settings = settings();
+    settings.bounds.write_timeout = Duration::from_millis(400);
+    let server = start(&[h2c()], &settings);
+    let mut client = Client::new(server.connect().await).await;
+    let (response, _) = client.send("GET", "/pieces", true);
+    let mut body = in_time(response).await.unwrap().into_body();
+    let mut taken = 0;
+    while let Some(chunk) = in_time(body.data()).await {
+        let chunk = chunk.unwrap();
+        taken += chunk.len();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        body.flow_control().release_capacity(chunk.len()).unwrap();
+    }
+    assert_eq!(taken, crate::support::PIECES * crate::support::PIECE);
+    server.stop().await;
+}
