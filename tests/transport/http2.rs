@@ -89,8 +89,8 @@ async fn http2_without_tls_is_not_spoken_unless_it_is_switched_on() {
     server.stop().await;
 }
 
-/// Sends up to `bytes`, as fast as flow control lets it; gives what went out.
-async fn pour(stream: &mut SendStream<Bytes>, bytes: usize) -> usize {
+/// Sends up to `bytes`, as fast as flow control lets it; gives what went out, and why not more.
+async fn pour(stream: &mut SendStream<Bytes>, bytes: usize) -> (usize, Option<h2::Error>) {
     let piece = Bytes::from(vec![0; 16 * 1024]);
     let mut sent = 0;
     while sent < bytes {
@@ -99,14 +99,15 @@ async fn pour(stream: &mut SendStream<Bytes>, bytes: usize) -> usize {
             Some(Ok(capacity)) => {
                 let piece = piece.slice(..capacity.min(piece.len()));
                 sent += piece.len();
-                if stream.send_data(piece, false).is_err() {
-                    return sent;
+                if let Err(error) = stream.send_data(piece, false) {
+                    return (sent, Some(error));
                 }
             }
-            Some(Err(_)) | None => return sent,
+            Some(Err(error)) => return (sent, Some(error)),
+            None => return (sent, None),
         }
     }
-    sent
+    (sent, None)
 }
 
 #[tokio::test]
@@ -122,7 +123,8 @@ async fn an_early_refusal_reaches_an_http2_client_that_is_still_sending() {
     }
     // The connection is still good, and its window was given back.
     let (response, mut body) = client.send("POST", "/sink", false);
-    assert_eq!(in_time(pour(&mut body, 8 * 1024 * 1024)).await, 8 * 1024 * 1024);
+    let (sent, error) = in_time(pour(&mut body, 8 * 1024 * 1024)).await;
+    assert_eq!(sent, 8 * 1024 * 1024, "{error:?}");
     body.send_data(Bytes::new(), true).unwrap();
     let response = in_time(response).await.unwrap();
     assert_eq!(text(response.into_body()).await, (8 * 1024 * 1024).to_string());
