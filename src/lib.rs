@@ -14,6 +14,7 @@
 //! | [`server`] | all of them | the composition root: the only place that names an adapter |
 //! | [`cli`] | `server`, `config` | commands |
 
+pub mod config;
 pub mod engine;
 pub mod http;
 pub mod protocol;
