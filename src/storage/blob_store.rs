@@ -52,7 +52,8 @@ pub trait BlobStore: Send + Sync + 'static {
     ///
     /// Whatever lies behind `at` is cut off first, so that the size of the blob always tells how
     /// far the writer got.
-    fn begin(&self, id: UploadId, at: UploadOffset, tail: Tail) -> Pending<'_, Box<dyn BlobWriter>>;
+    fn begin(&self, id: UploadId, at: UploadOffset, tail: Tail)
+    -> Pending<'_, Box<dyn BlobWriter>>;
 
     /// What is stored; `None` if nothing is.
     fn state(&self, id: UploadId) -> Pending<'_, Option<BlobState>>;

@@ -25,4 +25,5 @@ pub use error::StorageError;
 pub use session_store::{Revision, SessionStore, Stored};
 
 /// A boxed future, so that the traits stay usable as trait objects.
-pub type Pending<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
+pub type Pending<'a, T> =
+    std::pin::Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
