@@ -14,6 +14,8 @@
 //! | [`server`] | all of them | the composition root: the only place that names an adapter |
 //! | [`cli`] | `server`, `config` | commands |
 
+#![cfg_attr(test, allow(clippy::as_conversions, reason = "test data is small and known"))]
+
 pub mod config;
 pub mod engine;
 pub mod http;

@@ -11,7 +11,7 @@ pub enum EngineError {
     NotFound,
     /// The session refuses. An ordinary answer.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
     /// The bytes have another digest than the client announced; they were discarded (T-113).
     #[error("the checksum of the body does not match; the body was discarded")]
     ChecksumMismatch {
@@ -39,6 +39,13 @@ pub enum EngineError {
     /// A store failed.
     #[error("storage failed")]
     Storage(#[source] StorageError),
+}
+
+impl From<Refusal> for EngineError {
+    /// A deleted upload is one that is not there (T-132).
+    fn from(refusal: Refusal) -> Self {
+        if refusal == Refusal::Terminated { Self::NotFound } else { Self::Refused(refusal) }
+    }
 }
 
 impl From<StorageError> for EngineError {

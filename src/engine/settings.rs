@@ -13,6 +13,17 @@ pub enum Durability {
     Os,
 }
 
+impl Durability {
+    /// Whether acknowledged bytes are on the device.
+    #[must_use]
+    pub const fn is_synced(self) -> bool {
+        match self {
+            Self::Fsync => true,
+            Self::Os => false,
+        }
+    }
+}
+
 /// Bounds and times of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineSettings {

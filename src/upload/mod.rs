@@ -42,4 +42,4 @@ pub use relation::Relation;
 pub use session::{BootId, Departure, NewSession, Owner, Phase, Session};
 pub use sums::Sums;
 pub use time::Timestamp;
-pub use transition::{AppendPlan, AppendRequest, Refusal};
+pub use transition::{AppendPlan, AppendRequest, ConcatOrder, Progress, Refusal};

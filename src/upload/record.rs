@@ -107,7 +107,8 @@ pub fn decode(bytes: &[u8]) -> Result<Session, RecordError> {
     if words.next() != Some(MARKER) {
         return Err(RecordError::NotARecord);
     }
-    let version = words.next().and_then(|word| word.parse().ok()).ok_or(RecordError::NotARecord)?;
+    let version = words.next().and_then(|word| word.parse().ok()).filter(|version| *version > 0);
+    let version = version.ok_or(RecordError::NotARecord)?;
     if version > VERSION {
         return Err(RecordError::NewerVersion(version));
     }

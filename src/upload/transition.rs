@@ -434,3 +434,6 @@ fn within(length: UploadLength, limits: &Limits) -> Result<(), Refusal> {
         Some(_) | None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,2 @@
 //! Adapters of [`BlobStore`](super::BlobStore): local files, memory.
+pub mod memory;

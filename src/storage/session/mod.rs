@@ -1,1 +1,2 @@
 //! Adapters of [`SessionStore`](super::SessionStore): sled, memory.
+pub mod memory;

@@ -1,0 +1,104 @@
+//! Where an upload stands.
+
+use std::sync::Arc;
+
+use crate::storage::StorageError;
+use crate::upload::{Owner, Refusal, Session, UploadId};
+
+use super::error::EngineError;
+use super::lease::{Claim, Occupied};
+use super::{Engine, Shared};
+
+impl Engine {
+    /// The session as committed.
+    ///
+    /// A writer that has been silent for a moment is told to stop first, so that the answer is the
+    /// exact offset; one that is receiving is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotFound`], or the [`Refusal`] of an upload that expired.
+    pub async fn inspect(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
+        let (shared, owner) = (Arc::clone(&self.shared), owner.clone());
+        self.run(async move {
+            let stored = shared.load(id, &owner)?;
+            let session = if shared.leases.is_taken(id) {
+                shared.let_silent_writer_commit(id).await?;
+                shared.load(id, &owner)?.session
+            } else {
+                shared.recovered(stored).await?.session
+            };
+            present(&session, &shared)?;
+            Ok(session)
+        })
+        .await
+    }
+
+    /// Sessions in the order of their ids, behind `after`, at most `limit`; for operators.
+    ///
+    /// A record that cannot be read is logged and left out.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Storage`] if the store cannot be read.
+    pub async fn sessions(
+        &self,
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<Session>, EngineError> {
+        let shared = Arc::clone(&self.shared);
+        self.run(async move {
+            let ids = shared.sessions.ids(after, limit)?;
+            let sessions = ids.into_iter().filter_map(|id| match shared.sessions.get(id) {
+                Ok(stored) => stored.map(|stored| stored.session),
+                Err(error) => {
+                    tracing::error!(upload = %id, %error, "the record of {id} is unreadable");
+                    None
+                }
+            });
+            Ok(sessions.collect())
+        })
+        .await
+    }
+
+    /// One session, whoever owns it; for operators.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Storage`] if its record is damaged.
+    pub async fn session(&self, id: UploadId) -> Result<Option<Session>, EngineError> {
+        let shared = Arc::clone(&self.shared);
+        self.run(async move { Ok(shared.sessions.get(id)?.map(|stored| stored.session)) }).await
+    }
+}
+
+/// What is left of an upload that is gone is not shown.
+fn present(session: &Session, shared: &Shared) -> Result<(), EngineError> {
+    // A running transfer is activity, even if its last checkpoint lies before the expiry (T-108).
+    match session.present(shared.clock.now()) {
+        Err(Refusal::Expired) if shared.leases.is_taken(session.id()) => Ok(()),
+        verdict => Ok(verdict?),
+    }
+}
+
+impl Shared {
+    /// Waits for a writer that is silent or committing; returns at once beside one that receives.
+    async fn let_silent_writer_commit(&self, id: UploadId) -> Result<(), EngineError> {
+        let patience = self.settings.takeover_timeout;
+        match self.leases.claim(id, Claim::Inspect, patience).await {
+            // A look needs no lease: it is given back at once.
+            Ok(_) | Err(Occupied::Receiving(_)) => Ok(()),
+            // What is committed is true, if old: better than an error for a passing state.
+            Err(Occupied::Stuck | Occupied::ShuttingDown) => Ok(()),
+        }
+    }
+
+    /// Whether a record exists, readable or not; for the sweep of orphans.
+    pub(super) fn knows(&self, id: UploadId) -> bool {
+        match self.sessions.get(id) {
+            Ok(stored) => stored.is_some(),
+            Err(StorageError::Missing(_)) => false,
+            Err(_) => true,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What a crash left behind.
+//!
+//! Three questions per unfinished session, answered from the blob's own state:
+//!
+//! - **The same boot still runs** (`kill -9`): the kernel kept every byte that was written, so the
+//!   blob tells how far it got. Bytes behind the committed offset are kept, unless they wait for
+//!   a checksum.
+//! - **Another boot** (power cut): bytes behind the committed offset are not believed. Bytes
+//!   before it are, if they were synced; otherwise they are compared with their CRCs and cut back
+//!   to the last stretch that is right.
+//! - **Published, but not committed as complete**: it was whole, and is finished now.
+//!
+//! The sweep asks them for every session after the start; until it is through, they are asked for
+//! a session before it is used.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::storage::{BlobReader, BlobState, StorageError, Stored, Tail};
+use crate::upload::transition::Progress;
+use crate::upload::{Phase, Session, Sums, UploadId, UploadOffset};
+
+use super::Shared;
+use super::error::EngineError;
+use super::events::Event;
+use super::lease::Claim;
+use super::ledger::blocking;
+
+/// Sessions looked at per step of the sweep.
+const PAGE: usize = 512;
+/// Bytes read at a time while comparing CRCs.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Looks at every session once, in the background.
+pub(super) async fn sweep(shared: Arc<Shared>) {
+    let mut after = None;
+    loop {
+        let ids = match shared.sessions.ids(after, PAGE) {
+            Ok(ids) => ids,
+            Err(error) => {
+                tracing::error!(%error, "the sessions could not be listed; recovery goes on one by one");
+                return;
+            }
+        };
+        let Some(last) = ids.last().copied() else { break };
+        for id in ids {
+            if let Err(error) = shared.sweep_one(id).await {
+                shared.observer.observe(Event::Damaged);
+                tracing::error!(upload = %id, %error, "{id} could not be recovered");
+            }
+        }
+        after = Some(last);
+        tokio::task::yield_now().await;
+    }
+    shared.recovered.store(true, Ordering::Release);
+}
+
+impl Shared {
+    async fn sweep_one(self: &Arc<Self>, id: UploadId) -> Result<(), EngineError> {
+        let Some(stored) = self.sessions.get(id)? else { return Ok(()) };
+        match stored.session.phase() {
+            // Somebody is writing it, so it was recovered before; a sweep disturbs nobody.
+            Phase::Receiving if self.leases.is_taken(id) => Ok(()),
+            Phase::Receiving => self.recovered(stored).await.map(drop),
+            Phase::Assembling => {
+                self.expect_parts(&stored.session);
+                Ok(())
+            }
+            // Complete ones are checked when they are read, if at all; reading them all would
+            // keep the disk busy for hours.
+            Phase::Complete | Phase::Gone(_) => Ok(()),
+        }
+    }
+
+    /// The session after recovery, if it still needs one and nobody is writing it.
+    pub(super) async fn recovered(&self, stored: Stored) -> Result<Stored, EngineError> {
+        if !self.needs_recovery(&stored.session) {
+            return Ok(stored);
+        }
+        let id = stored.session.id();
+        // Whoever recovers it right now is waited for; whoever writes it has recovered it before.
+        let patience = self.settings.takeover_timeout;
+        let Ok(_lease) = self.leases.claim(id, Claim::Inspect, patience).await else {
+            return Ok(self.sessions.get(id)?.unwrap_or(stored));
+        };
+        let stored = self.sessions.get(id)?.ok_or(EngineError::NotFound)?;
+        self.recover_under_lease(stored).await
+    }
+
+    fn needs_recovery(&self, session: &Session) -> bool {
+        match session.phase() {
+            Phase::Receiving => {
+                *session.boot() != self.boot || !self.recovered.load(Ordering::Acquire)
+            }
+            Phase::Complete => !session.synced() && *session.boot() != self.boot,
+            Phase::Assembling | Phase::Gone(_) => false,
+        }
+    }
+
+    /// Brings record and blob to agree. The caller holds the lease.
+    pub(super) async fn recover_under_lease(&self, stored: Stored) -> Result<Stored, EngineError> {
+        if !self.needs_recovery(&stored.session) {
+            return Ok(stored);
+        }
+        let id = stored.session.id();
+        let Some(blob) = self.blobs.state(id).await? else {
+            return self.without_blob(stored).await;
+        };
+        let session = match stored.session.phase() {
+            Phase::Complete => self.verify_complete(&stored.session, blob).await?,
+            Phase::Receiving if blob.published => self.finish(&stored.session, blob).await?,
+            Phase::Receiving => self.settle_tail(&stored.session, blob).await?,
+            Phase::Assembling | Phase::Gone(_) => return Ok(stored),
+        };
+        self.store_recovered(stored, session).await
+    }
+
+    async fn store_recovered(
+        &self,
+        stored: Stored,
+        session: Session,
+    ) -> Result<Stored, EngineError> {
+        if session == stored.session {
+            return Ok(stored);
+        }
+        let (id, before) = (session.id(), stored.session.offset());
+        if let Some(bytes) = session.offset().since(before).filter(|bytes| *bytes > 0) {
+            self.observer.observe(Event::Recovered { bytes });
+            tracing::info!(upload = %id, bytes, "{bytes} bytes of {id} were found again");
+        } else if session.offset() < before {
+            self.observer.observe(Event::Damaged);
+            tracing::error!(upload = %id, from = %before, to = %session.offset(),
+                "{id} was cut back from {before} to {}: the rest is damaged", session.offset());
+        }
+        let revision = self.sessions.commit(&session, stored.revision).await?;
+        self.scribe.note(&session).await;
+        Ok(Stored { session, revision })
+    }
+
+    /// Nothing was written yet, or the blob is lost.
+    async fn without_blob(&self, stored: Stored) -> Result<Stored, EngineError> {
+        if stored.session.is_complete() {
+            return Err(lost(stored.session.id()).into());
+        }
+        let mut session = stored.session.clone();
+        if session.offset() == UploadOffset::ZERO {
+            session.adopt(self.boot.clone());
+        } else {
+            session.cut_back(UploadOffset::ZERO, Sums::default(), self.boot.clone());
+        }
+        self.store_recovered(stored, session).await
+    }
+
+    /// Published before its record said so: it was whole and synced.
+    async fn finish(&self, session: &Session, blob: BlobState) -> Result<Session, EngineError> {
+        let reader = self.blobs.open(session.id()).await?;
+        let sums = read_on(reader, session.sums().clone(), blob.offset).await?;
+        let mut session = session.clone();
+        let (limits, now) = (&self.settings.limits, self.clock.now());
+        session.receive(self.progress(blob.offset, sums), limits, now);
+        session.complete(limits, now);
+        Ok(session)
+    }
+
+    async fn settle_tail(&self, old: &Session, blob: BlobState) -> Result<Session, EngineError> {
+        let mut session = old.clone();
+        let same_boot = *old.boot() == self.boot;
+        if blob.offset < old.offset() || !(same_boot || old.synced()) {
+            self.cut_to_sound(&mut session, blob.offset).await?;
+        }
+        if same_boot && blob.offset > old.offset() {
+            let end = old.length().map_or(blob.offset, |length| length.end().min(blob.offset));
+            self.keep_tail(&mut session, end).await?;
+        } else if !same_boot {
+            // Before the record names this boot, what this boot must not believe is cut off.
+            drop(self.blobs.begin(session.id(), session.offset(), Tail::Keep).await?);
+            session.adopt(self.boot.clone());
+        }
+        Ok(session)
+    }
+
+    /// Keeps the bytes that were written before a `kill -9` but not committed.
+    async fn keep_tail(&self, session: &mut Session, end: UploadOffset) -> Result<(), EngineError> {
+        let reader = self.blobs.open_unpublished(session.id()).await?;
+        let sums = read_on(reader, session.sums().clone(), end).await?;
+        // Opening at its end cuts nothing that counts, and gives the handle that can sync it.
+        let writer = self.blobs.begin(session.id(), end, Tail::Keep).await?;
+        blocking(move || writer.sync()).await?;
+        let now = self.clock.now();
+        session.receive(self.progress(end, sums), &self.settings.limits, now);
+        if session.is_whole() {
+            self.blobs.publish(session.id()).await?;
+            session.complete(&self.settings.limits, now);
+        }
+        Ok(())
+    }
+
+    /// Cuts a session back to the last stretch whose CRC is right.
+    async fn cut_to_sound(
+        &self,
+        session: &mut Session,
+        there: UploadOffset,
+    ) -> Result<(), EngineError> {
+        let reader = self.blobs.open_unpublished(session.id()).await?;
+        let (sound, sums) = sound_prefix(reader, session.sums().clone(), there).await?;
+        if sound < session.offset() {
+            session.cut_back(sound, sums, self.boot.clone());
+        }
+        Ok(())
+    }
+
+    /// A complete upload that was never synced, after another boot: whole or damaged, not served
+    /// half.
+    async fn verify_complete(
+        &self,
+        session: &Session,
+        blob: BlobState,
+    ) -> Result<Session, EngineError> {
+        let id = session.id();
+        let reader = self.blobs.open(id).await?;
+        let (sound, _) = sound_prefix(reader, session.sums().clone(), blob.offset).await?;
+        if sound != session.offset() {
+            let what = format!("only {sound} of {} bytes are right", session.offset());
+            return Err(StorageError::Damaged { id, what }.into());
+        }
+        let mut session = session.clone();
+        session.adopt(self.boot.clone());
+        Ok(session)
+    }
+
+    fn progress(&self, offset: UploadOffset, sums: Sums) -> Progress {
+        let synced = self.settings.durability.is_synced();
+        Progress { offset, sums, boot: self.boot.clone(), synced }
+    }
+}
+
+fn lost(id: UploadId) -> StorageError {
+    StorageError::Damaged { id, what: "its blob is missing".to_owned() }
+}
+
+/// Extends sums over the bytes between what they cover and `end`.
+async fn read_on(
+    reader: Box<dyn BlobReader>,
+    mut sums: Sums,
+    end: UploadOffset,
+) -> Result<Sums, EngineError> {
+    blocking(move || {
+        let mut at = UploadOffset::new(sums.covered()).unwrap_or_default();
+        let mut buffer = vec![0; READ_BYTES];
+        while let Some(left) = end.since(at).filter(|left| *left > 0) {
+            let bytes = read_some(reader.as_ref(), at, left, &mut buffer)?;
+            let Some(next) = advanced(at, bytes) else { break };
+            sums.update(bytes);
+            at = next;
+        }
+        Ok(sums)
+    })
+    .await
+}
+
+/// How far the bytes agree with their sums, in whole stretches, and the sums of that part.
+async fn sound_prefix(
+    reader: Box<dyn BlobReader>,
+    sums: Sums,
+    there: UploadOffset,
+) -> Result<(UploadOffset, Sums), EngineError> {
+    blocking(move || {
+        let mut sound = UploadOffset::ZERO;
+        let mut buffer = vec![0; READ_BYTES];
+        for stretch in sums.segments() {
+            let Some(end) = sound.advance(stretch.bytes).filter(|end| *end <= there) else { break };
+            let (mut at, mut crc) = (sound, crc32fast::Hasher::new());
+            while let Some(left) = end.since(at).filter(|left| *left > 0) {
+                let bytes = read_some(reader.as_ref(), at, left, &mut buffer)?;
+                let Some(next) = advanced(at, bytes) else { break };
+                crc.update(bytes);
+                at = next;
+            }
+            if at != end || crc.finalize() != stretch.crc {
+                break;
+            }
+            sound = end;
+        }
+        let mut kept = sums;
+        kept.cut(sound);
+        Ok((sound, kept))
+    })
+    .await
+}
+
+/// The next bytes, at most `left`; empty at the end of the blob.
+fn read_some<'a>(
+    reader: &dyn BlobReader,
+    at: UploadOffset,
+    left: u64,
+    buffer: &'a mut [u8],
+) -> Result<&'a [u8], StorageError> {
+    let want = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+    let buffer = buffer.get_mut(..want).unwrap_or_default();
+    let filled = reader.read_at(at, buffer)?;
+    Ok(buffer.get(..filled).unwrap_or_default())
+}
+
+/// The offset behind `bytes`; `None` if there were none, so that a short blob ends a loop.
+fn advanced(at: UploadOffset, bytes: &[u8]) -> Option<UploadOffset> {
+    if bytes.is_empty() {
+        return None;
+    }
+    at.advance(u64::try_from(bytes.len()).ok()?)
+}

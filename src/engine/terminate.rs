@@ -1,0 +1,87 @@
+//! Remove an upload.
+
+use std::sync::Arc;
+
+use crate::storage::{StorageError, Stored};
+use crate::upload::{Departure, Owner, Phase, UploadId};
+
+use super::error::EngineError;
+use super::events::Event;
+use super::lease::{Claim, Occupied};
+use super::{Engine, Shared};
+
+impl Engine {
+    /// Removes an upload, finished or not; a writer is told to stop first (T-131, T-134).
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotFound`] if there is none, [`EngineError::Busy`] if its writer does not
+    /// let go in time.
+    pub async fn terminate(&self, id: UploadId, owner: &Owner) -> Result<(), EngineError> {
+        let (shared, owner) = (Arc::clone(&self.shared), owner.clone());
+        self.run(async move {
+            // Only to whom it belongs may disturb its writer.
+            shared.load(id, &owner)?;
+            let _lease = shared.lease_to_remove(id).await?;
+            let stored = shared.load(id, &owner)?;
+            stored.session.present(shared.clock.now())?;
+            shared.depart(stored, Departure::Terminated).await
+        })
+        .await
+    }
+
+    /// Removes whatever is stored under `id`, readable or not; for operators.
+    ///
+    /// Returns whether there was anything.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Busy`] if its writer does not let go in time, [`EngineError::Storage`] if a
+    /// store fails.
+    pub async fn remove(&self, id: UploadId) -> Result<bool, EngineError> {
+        let shared = Arc::clone(&self.shared);
+        self.run(async move {
+            let _lease = shared.lease_to_remove(id).await?;
+            match shared.sessions.get(id) {
+                Ok(Some(stored)) if !matches!(stored.session.phase(), Phase::Gone(_)) => {
+                    shared.depart(stored, Departure::Terminated).await.map(|()| true)
+                }
+                Ok(Some(_) | None) => Ok(false),
+                Err(StorageError::Record { .. }) => {
+                    shared.scribe.forget(id).await;
+                    shared.blobs.delete(id).await?;
+                    shared.sessions.delete(id).await?;
+                    Ok(true)
+                }
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+}
+
+impl Shared {
+    async fn lease_to_remove(&self, id: UploadId) -> Result<super::lease::Lease, EngineError> {
+        let patience = self.settings.takeover_timeout;
+        self.leases.claim(id, Claim::Terminate, patience).await.map_err(|occupied| match occupied {
+            Occupied::Receiving(_) | Occupied::Stuck => EngineError::Busy,
+            Occupied::ShuttingDown => EngineError::ShuttingDown,
+        })
+    }
+
+    /// Turns an upload into a tombstone, then removes its bytes. Under its lease.
+    ///
+    /// In this order, so that a crash in between leaves a tombstone whose bytes the reaper
+    /// removes, never a session without bytes.
+    pub(super) async fn depart(&self, stored: Stored, why: Departure) -> Result<(), EngineError> {
+        let Stored { mut session, revision } = stored;
+        let id = session.id();
+        session.depart(why, &self.settings.limits, self.clock.now());
+        self.sessions.commit(&session, revision).await?;
+        self.observer.observe(Event::Departed(why));
+        self.awaited.forget(id);
+        self.scribe.forget(id).await;
+        self.blobs.delete(id).await?;
+        Ok(())
+    }
+}

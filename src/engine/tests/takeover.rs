@@ -1,0 +1,139 @@
+//! Who disturbs whom.
+
+use std::time::Duration;
+
+use super::*;
+use crate::upload::Refusal;
+
+fn house(silent_after: Duration) -> House {
+    let mut house = House::new();
+    house.settings.silent_after = silent_after;
+    house
+}
+
+#[tokio::test]
+async fn a_newer_request_at_the_offset_reached_takes_over_and_nothing_is_lost() {
+    let engine = house(Duration::MAX).engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut older = engine.append(append(id, 0)).await.unwrap();
+    write(&mut older, b"abc").await.unwrap();
+
+    let newer = {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.append(append(id, 3)).await })
+    };
+    std::future::poll_fn(|cx| older.poll_stopped(cx)).await;
+    assert!(matches!(write(&mut older, b"xyz").await, Err(EngineError::TakenOver { .. })));
+    let told = older.halt().await.unwrap_err();
+    assert!(matches!(told, EngineError::TakenOver { offset: at } if at == offset(3)));
+
+    let mut newer = newer.await.unwrap().unwrap();
+    write(&mut newer, b"def").await.unwrap();
+    assert!(newer.complete().await.unwrap().is_complete());
+    assert_eq!(content(&engine, id).await.unwrap(), "abcdef");
+}
+
+#[tokio::test]
+async fn a_stale_request_learns_the_durable_offset_and_leaves_the_writer_alone() {
+    let house = house(Duration::ZERO);
+    let engine = house.engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut older = engine.append(append(id, 0)).await.unwrap();
+    write(&mut older, b"abc").await.unwrap();
+
+    let refused = engine.append(append(id, 1)).await.unwrap_err();
+    let expected = Refusal::OffsetMismatch { expected: offset(3) };
+    assert!(matches!(refused, EngineError::Refused(refusal) if refusal == expected));
+    let committed = house.sessions.get(id).unwrap().unwrap().session.offset();
+    assert_eq!(committed, offset(3), "an offset that was told is durable");
+
+    write(&mut older, b"def").await.unwrap();
+    assert!(older.complete().await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn a_look_reads_beside_a_receiving_writer() {
+    let engine = house(Duration::MAX).engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut older = engine.append(append(id, 0)).await.unwrap();
+    write(&mut older, b"abc").await.unwrap();
+    assert_eq!(stands_at(&engine, id).await, 0);
+    write(&mut older, b"def").await.unwrap();
+    assert!(older.complete().await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn a_look_at_a_silent_writer_gets_the_exact_offset() {
+    let engine = house(Duration::ZERO).engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut silent = engine.append(append(id, 0)).await.unwrap();
+    write(&mut silent, b"abc").await.unwrap();
+    let pump = tokio::spawn(async move {
+        std::future::poll_fn(|cx| silent.poll_stopped(cx)).await;
+        silent.halt().await
+    });
+    assert_eq!(stands_at(&engine, id).await, 3);
+    assert!(matches!(pump.await.unwrap(), Err(EngineError::TakenOver { .. })));
+    assert!(send(&engine, id, 3, b"def").await.is_complete());
+}
+
+#[tokio::test]
+async fn a_deletion_stops_the_writer() {
+    let engine = house(Duration::MAX).engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut older = engine.append(append(id, 0)).await.unwrap();
+    write(&mut older, b"abc").await.unwrap();
+    let pump = tokio::spawn(async move {
+        std::future::poll_fn(|cx| older.poll_stopped(cx)).await;
+        older.halt().await
+    });
+    engine.terminate(id, &Owner::anonymous()).await.unwrap();
+    assert!(matches!(pump.await.unwrap(), Err(EngineError::NotFound)));
+    assert_eq!(engine.running(), 0);
+}
+
+#[tokio::test]
+async fn a_writer_whose_bytes_are_unproven_yields_at_its_start() {
+    let engine = house(Duration::MAX).engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let order = AppendOrder { digest: Some(sha1_of(b"abcdef")), ..append(id, 0) };
+    let mut older = engine.append(order).await.unwrap();
+    write(&mut older, b"abc").await.unwrap();
+    let pump = tokio::spawn(async move {
+        std::future::poll_fn(|cx| older.poll_stopped(cx)).await;
+        older.halt().await
+    });
+    let mut newer = engine.append(append(id, 0)).await.unwrap();
+    assert!(matches!(pump.await.unwrap(), Err(EngineError::TakenOver { .. })));
+    write(&mut newer, b"ABCDEF").await.unwrap();
+    assert!(newer.complete().await.unwrap().is_complete());
+    assert_eq!(content(&engine, id).await.unwrap(), "ABCDEF");
+}
+
+/// Two requests race at one offset: the file is one of the bodies, never a mix (T-45).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_racing_requests_exactly_one_wins() {
+    let engine = house(Duration::MAX).engine("this");
+    for _ in 0..200 {
+        let id = engine.create(of_length(64)).await.unwrap().id();
+        let racer = |byte: u8| {
+            let engine = engine.clone();
+            tokio::spawn(async move {
+                let mut transfer = engine.append(append(id, 0)).await?;
+                for _ in 0..4 {
+                    if let Err(error) = write(&mut transfer, &[byte; 16]).await {
+                        drop(transfer.halt().await);
+                        return Err(error);
+                    }
+                    tokio::task::yield_now().await;
+                }
+                transfer.complete().await
+            })
+        };
+        let (a, b) = (racer(b'a'), racer(b'b'));
+        let (a, b) = (a.await.unwrap(), b.await.unwrap());
+        assert_ne!(a.is_ok(), b.is_ok(), "{a:?} {b:?}");
+        let winner = if a.is_ok() { [b'a'; 64] } else { [b'b'; 64] };
+        assert_eq!(content(&engine, id).await.unwrap(), &winner[..]);
+    }
+}
