@@ -2,6 +2,29 @@
 
 use std::borrow::Cow;
 
+/// What a request says about the size of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// There is none.
+    Empty,
+    /// Exactly this many bytes, at least one.
+    Known(u64),
+    /// It does not say (chunked coding, HTTP/2 without `Content-Length`); may turn out empty (T-38).
+    Unknown,
+}
+
+impl BodyLength {
+    /// The length in bytes, where it is known.
+    #[must_use]
+    pub const fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Empty => Some(0),
+            Self::Known(bytes) => Some(bytes),
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// What a request says before its body.
 #[derive(Clone, Debug)]
 pub struct RequestHead<'a> {
@@ -11,6 +34,8 @@ pub struct RequestHead<'a> {
     pub path: &'a str,
     /// Every field line in the order received; names in any case.
     pub fields: Vec<(&'a str, &'a [u8])>,
+    /// The size of the body, by the framing of the connection.
+    pub body: BodyLength,
 }
 
 impl<'a> RequestHead<'a> {
@@ -20,6 +45,19 @@ impl<'a> RequestHead<'a> {
             .iter()
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| *value)
+    }
+
+    /// The value of a field that may appear once, as text without blanks around it.
+    ///
+    /// `None` if it is absent, repeated or not ASCII: for fields that are then ignored.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        let mut lines = self.lines(name);
+        let line = lines.next()?;
+        if lines.next().is_some() || !line.is_ascii() {
+            return None;
+        }
+        std::str::from_utf8(line).ok().map(str::trim)
     }
 
     /// Whether a field is there at all.

@@ -6,10 +6,28 @@
 //! |---|---|
 //! | `head` | request and response heads, as plain data |
 //! | `problem` | every refusal a client may see: the rows of `protocol-spec/errors.md` |
-//! | `field` | field grammars shared by protocols: integers, lists, dates |
+//! | `field` | field grammars shared by protocols: single lines, integers |
+//! | `date` | IMF-fixdate, both ways |
+//! | `method` | the effective method, with its override |
+//! | `location` | where an upload lives, and which upload a URL means |
+//! | `forwarded` | what a believed proxy says about the client's side |
+//! | `bearer` | the `Authorization` field |
 //! | `tus/` | tus 1.0.0 |
 //! | `download/` | ranges, conditions, safe names and types |
 //! | `cors` | what a browser has to be told |
 
+pub mod bearer;
+pub mod cors;
+pub mod date;
+pub mod download;
+pub mod field;
+pub mod forwarded;
 pub mod head;
+pub mod location;
+pub mod method;
 pub mod problem;
+pub mod tus;
+
+pub use head::{BodyLength, RequestHead, ResponseHead};
+pub use method::Method;
+pub use problem::Problem;

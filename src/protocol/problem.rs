@@ -1,1 +1,365 @@
 //! Every refusal a client may see.
+//!
+//! One variant is one row of `protocol-spec/errors.md`. The status is decided by the protocol in
+//! which the client speaks: `tus::status` and `download::status`.
+
+use std::borrow::Cow;
+
+use crate::upload::{MetadataError, UploadId, UploadLength, UploadOffset};
+
+use super::head::ResponseHead;
+
+/// A refusal, with what is needed to say what was wrong and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The request does not speak a version we know (T-3, T-4).
+    #[error("send `Tus-Resumable` with a version listed in Tus-Version")]
+    UnsupportedVersion,
+    /// A field that has to be there is not.
+    #[error("{field} is missing; send {expected}")]
+    MissingField {
+        /// Its name.
+        field: &'static str,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// A field that may appear once appears several times.
+    #[error("{field} appears more than once; send one line of it")]
+    RepeatedField {
+        /// Its name.
+        field: &'static str,
+    },
+    /// A field does not follow its grammar.
+    #[error("{field} is not well-formed; send {expected}")]
+    MalformedField {
+        /// Its name.
+        field: &'static str,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// The user metadata does not follow its grammar (T-72, T-73).
+    #[error("{0}")]
+    InvalidMetadata(MetadataError),
+    /// The user metadata is longer than we take (T-78).
+    #[error("Upload-Metadata has {actual} bytes; at most {limit} are taken")]
+    MetadataTooLong {
+        /// Bytes received.
+        actual: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A creation says neither how long the upload is nor that this is deferred (T-62).
+    #[error("send `Upload-Length`, or `Upload-Defer-Length: 1`")]
+    LengthRequired,
+    /// A creation says both a length and that it is deferred (T-63).
+    #[error("send either `Upload-Length` or `Upload-Defer-Length`, not both")]
+    LengthTwice,
+    /// A body of a kind that is not taken here (T-31, T-95).
+    #[error("send the bytes with `Content-Type: application/offset+octet-stream`")]
+    UnsupportedMediaType,
+    /// The client's offset is not the upload's (T-32).
+    #[error("the upload stands at offset {offset}; continue from there")]
+    OffsetMismatch {
+        /// Where the upload stands.
+        offset: UploadOffset,
+    },
+    /// The body passes the upload's length (T-39, T-40, T-44, T-96).
+    #[error("the body would pass the upload's length of {length} bytes; send only what is missing")]
+    PastTheEnd {
+        /// The upload's length.
+        length: UploadLength,
+    },
+    /// The upload is, or would become, longer than we take (T-65, T-41, T-88, T-156).
+    #[error("an upload may have at most {max} bytes here")]
+    TooLarge {
+        /// The configured maximum.
+        max: UploadLength,
+    },
+    /// Another length was declared before (T-85).
+    #[error("the upload's length is {length} and cannot be changed")]
+    LengthIsFixed {
+        /// The length that holds.
+        length: UploadLength,
+    },
+    /// The declared length is shorter than what is there (T-87).
+    #[error("the declared length is shorter than the {received} bytes there are")]
+    LengthTooShort {
+        /// Bytes there are, counting this request's body.
+        received: u64,
+    },
+    /// A final upload takes no bytes (T-147).
+    #[error("a final upload is made of its parts and takes no bytes")]
+    FinalTakesNoBytes,
+    /// The creation of a final upload carries a body (T-157).
+    #[error("a final upload is made of its parts; send no body")]
+    FinalWithBody,
+    /// The creation of a final upload carries a length (T-145).
+    #[error("a final upload is as long as its parts; send no length")]
+    FinalWithLength,
+    /// A final upload names no part, or more than we take.
+    #[error("a final upload is made of one to {max} partial uploads")]
+    PartCount {
+        /// The configured maximum.
+        max: usize,
+    },
+    /// A part's URL is not one of our uploads (T-143).
+    #[error("name each part by the URL its creation gave, as a path or with scheme and host")]
+    ForeignPart,
+    /// A listed upload is not a partial one (T-154).
+    #[error("{part} is not a partial upload; create parts with `Upload-Concat: partial`")]
+    NotAPart {
+        /// The upload.
+        part: UploadId,
+    },
+    /// A listed part is not there (T-153, T-161).
+    #[error("there is no partial upload {part}")]
+    PartMissing {
+        /// The part.
+        part: UploadId,
+    },
+    /// A listed part is not complete, and we do not wait for parts (T-152).
+    #[error("the partial upload {part} is not complete; finish it first")]
+    PartUnfinished {
+        /// The part.
+        part: UploadId,
+    },
+    /// The request needs an extension that is off (T-90, T-159).
+    #[error("the extension {extension} is switched off here; Tus-Extension lists what is on")]
+    ExtensionOff {
+        /// The extension's name.
+        extension: &'static str,
+    },
+    /// No checksum algorithm has this name here (T-114, T-116).
+    #[error("the checksum algorithm is not known here; Tus-Checksum-Algorithm lists what is")]
+    UnknownChecksum,
+    /// The bytes have another digest than announced (T-113).
+    #[error("the body has not the announced checksum and was discarded; send it again")]
+    ChecksumMismatch {
+        /// Where the upload stands, as before; `None` if it was not created.
+        offset: Option<UploadOffset>,
+    },
+    /// The method does nothing at this address (T-12, T-67, T-135).
+    #[error("this address does not take the method; it takes {allow}")]
+    MethodNotAllowed {
+        /// The methods that do, as in `Allow`.
+        allow: &'static str,
+    },
+    /// No upload has this address (T-24, T-34, T-132, T-133).
+    #[error("no upload has this address")]
+    NotFound,
+    /// Nothing is served under this path.
+    #[error("nothing is served here; uploads are created with POST {endpoint}")]
+    UnknownAddress {
+        /// Where uploads are created.
+        endpoint: Cow<'static, str>,
+    },
+    /// The upload expired (T-105, T-106).
+    #[error("the upload expired and is gone; start again")]
+    Expired,
+    /// The request says nobody, or nobody we know (T-66).
+    #[error("send `Authorization: Bearer` with a token this gateway knows")]
+    Unauthorized,
+    /// The upload is not complete: nothing to download yet.
+    #[error("the upload is not complete; nothing of it can be downloaded yet")]
+    NotComplete {
+        /// Where the upload stands, where that is known.
+        offset: Option<UploadOffset>,
+    },
+    /// A partial upload cannot be downloaded.
+    #[error("a partial upload cannot be downloaded; only the final one made of it can")]
+    PartialNotServed,
+    /// No byte of the wanted range exists.
+    #[error("no byte of the range exists; there are {length} bytes")]
+    RangeNotSatisfiable {
+        /// Bytes there are.
+        length: u64,
+    },
+    /// A condition of the request does not hold.
+    #[error("a condition of the request does not hold; ask without it")]
+    PreconditionFailed,
+    /// The writer before this request does not let go in time.
+    #[error("another request is writing this upload and does not let go; try again")]
+    Busy,
+    /// A newer request took the upload over (T-45).
+    #[error("a newer request continues this upload; what had arrived was kept")]
+    TakenOver {
+        /// Where the upload stands.
+        offset: UploadOffset,
+    },
+    /// The client sent nothing for too long (T-36).
+    #[error("nothing arrived for too long; what had arrived was kept, continue from there")]
+    Idle {
+        /// Where the upload stands.
+        offset: Option<UploadOffset>,
+    },
+    /// The client sent less than the minimum rate, or took longer than a request may.
+    #[error("the body took too long; what had arrived was kept, continue from there")]
+    TooSlow {
+        /// Where the upload stands.
+        offset: Option<UploadOffset>,
+    },
+    /// The body broke off, or its framing is wrong (T-35).
+    #[error("the body broke off; what had arrived was kept, continue from there")]
+    BodyBroken {
+        /// Where the upload stands.
+        offset: Option<UploadOffset>,
+    },
+    /// There is no room for these bytes.
+    #[error("there is not enough room for these bytes; what fitted was kept")]
+    NoRoom {
+        /// Where the upload stands; `None` if it was not created.
+        offset: Option<UploadOffset>,
+    },
+    /// The gateway is shutting down.
+    #[error("the gateway is shutting down; what had arrived was kept, continue soon")]
+    ShuttingDown,
+    /// The request could not be understood at all.
+    #[error("the request could not be understood")]
+    BadRequest,
+    /// A fault on our side; the log has more.
+    #[error("a fault on the server's side; try again later")]
+    Internal,
+}
+
+impl Problem {
+    /// The stable name, for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnsupportedVersion => "unsupported-version",
+            Self::MissingField { .. } => "missing-field",
+            Self::RepeatedField { .. } => "repeated-field",
+            Self::MalformedField { .. } => "malformed-field",
+            Self::InvalidMetadata(_) => "invalid-metadata",
+            Self::MetadataTooLong { .. } => "metadata-too-long",
+            Self::LengthRequired => "length-required",
+            Self::LengthTwice => "length-twice",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::OffsetMismatch { .. } => "offset-mismatch",
+            Self::PastTheEnd { .. } => "past-the-end",
+            Self::TooLarge { .. } => "too-large",
+            Self::LengthIsFixed { .. } => "length-is-fixed",
+            Self::LengthTooShort { .. } => "length-too-short",
+            Self::FinalTakesNoBytes => "final-takes-no-bytes",
+            Self::FinalWithBody => "final-with-body",
+            Self::FinalWithLength => "final-with-length",
+            Self::PartCount { .. } => "part-count",
+            Self::ForeignPart => "foreign-part",
+            Self::NotAPart { .. } => "not-a-part",
+            Self::PartMissing { .. } => "part-missing",
+            Self::PartUnfinished { .. } => "part-unfinished",
+            Self::ExtensionOff { .. } => "extension-off",
+            Self::UnknownChecksum => "unknown-checksum",
+            Self::ChecksumMismatch { .. } => "checksum-mismatch",
+            Self::MethodNotAllowed { .. } => "method-not-allowed",
+            Self::NotFound => "not-found",
+            Self::UnknownAddress { .. } => "unknown-address",
+            Self::Expired => "expired",
+            Self::Unauthorized => "unauthorized",
+            Self::NotComplete { .. } => "not-complete",
+            Self::PartialNotServed => "partial-not-served",
+            Self::RangeNotSatisfiable { .. } => "range-not-satisfiable",
+            Self::PreconditionFailed => "precondition-failed",
+            Self::Busy => "busy",
+            Self::TakenOver { .. } => "taken-over",
+            Self::Idle { .. } => "idle",
+            Self::TooSlow { .. } => "too-slow",
+            Self::BodyBroken { .. } => "body-broken",
+            Self::NoRoom { .. } => "no-room",
+            Self::ShuttingDown => "shutting-down",
+            Self::BadRequest => "bad-request",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Adds the body that every protocol sends with a refusal: `{"error": code, "detail": text}`.
+    ///
+    /// `error` is for programs and never changes its meaning; `detail` is for people.
+    #[must_use]
+    pub fn described_in(&self, head: ResponseHead) -> ResponseHead {
+        let body = serde_json::json!({ "error": self.code(), "detail": self.to_string() });
+        let mut head = head.with("Content-Type", "application/json");
+        head.body = Some(format!("{body}\n"));
+        head
+    }
+
+    /// Adds the fields that a refusal carries in every protocol.
+    #[must_use]
+    pub fn with_common_fields(&self, head: ResponseHead) -> ResponseHead {
+        if let Self::MethodNotAllowed { allow } = self {
+            head.with("Allow", *allow)
+        } else if matches!(self, Self::Unauthorized) {
+            head.with("WWW-Authenticate", "Bearer realm=\"tidegate\"")
+        } else if matches!(self, Self::ShuttingDown | Self::Busy) {
+            head.with("Retry-After", "1")
+        } else {
+            head
+        }
+    }
+
+    /// Where the upload stands, where the refusal knows it: told in `Upload-Offset`.
+    #[must_use]
+    pub const fn offset(&self) -> Option<UploadOffset> {
+        match self {
+            Self::OffsetMismatch { offset } | Self::TakenOver { offset } => Some(*offset),
+            Self::ChecksumMismatch { offset }
+            | Self::NotComplete { offset }
+            | Self::Idle { offset }
+            | Self::TooSlow { offset }
+            | Self::BodyBroken { offset }
+            | Self::NoRoom { offset } => *offset,
+            Self::UnsupportedVersion
+            | Self::MissingField { .. }
+            | Self::RepeatedField { .. }
+            | Self::MalformedField { .. }
+            | Self::InvalidMetadata(_)
+            | Self::MetadataTooLong { .. }
+            | Self::LengthRequired
+            | Self::LengthTwice
+            | Self::UnsupportedMediaType
+            | Self::PastTheEnd { .. }
+            | Self::TooLarge { .. }
+            | Self::LengthIsFixed { .. }
+            | Self::LengthTooShort { .. }
+            | Self::FinalTakesNoBytes
+            | Self::FinalWithBody
+            | Self::FinalWithLength
+            | Self::PartCount { .. }
+            | Self::ForeignPart
+            | Self::NotAPart { .. }
+            | Self::PartMissing { .. }
+            | Self::PartUnfinished { .. }
+            | Self::ExtensionOff { .. }
+            | Self::UnknownChecksum
+            | Self::MethodNotAllowed { .. }
+            | Self::NotFound
+            | Self::UnknownAddress { .. }
+            | Self::Expired
+            | Self::Unauthorized
+            | Self::PartialNotServed
+            | Self::RangeNotSatisfiable { .. }
+            | Self::PreconditionFailed
+            | Self::Busy
+            | Self::ShuttingDown
+            | Self::BadRequest
+            | Self::Internal => None,
+        }
+    }
+
+    /// Whether the connection is of no use afterwards: the rest of a body is still on its way and
+    /// nobody wants it.
+    #[must_use]
+    pub const fn ends_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::Idle { .. }
+                | Self::TooSlow { .. }
+                | Self::BodyBroken { .. }
+                | Self::TakenOver { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+#[path = "problem_tests.rs"]
+mod tests;

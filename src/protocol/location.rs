@@ -1,0 +1,237 @@
+//! Where an upload lives, and which upload a URL means.
+
+use std::net::IpAddr;
+
+use crate::upload::UploadId;
+
+/// Under which address clients reach the upload endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Path of the endpoint without a trailing slash: `/files`; empty at the root.
+    pub base_path: String,
+    /// Scheme, host and prefix in front of it, as clients see them.
+    pub outside: Outside,
+}
+
+/// What lies between a client and our base path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// `https://host` or `https://host:port`; `None` keeps `Location` path-absolute.
+    pub origin: Option<String>,
+    /// A path prefix that a proxy strips, such as `/uploads`; without a trailing slash.
+    pub prefix: String,
+}
+
+impl Outside {
+    /// Splits a configured public URL; `None` if it is not `http(s)://host[:port][/prefix]`.
+    #[must_use]
+    pub fn from_public_url(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let cut = rest.find('/').unwrap_or(rest.len());
+        let (host, prefix) = rest.split_at_checked(cut)?;
+        Some(Self { origin: Some(origin(scheme, host)?), prefix: self::prefix(prefix)? })
+    }
+}
+
+/// `scheme://host`, lower-case and without a default port; `None` unless it is http or https and
+/// a plausible host.
+#[must_use]
+pub fn origin(scheme: &str, host: &str) -> Option<String> {
+    let scheme = scheme.to_ascii_lowercase();
+    let default_port = match scheme.as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let host = host.strip_suffix(default_port).unwrap_or(host);
+    is_host(host).then(|| format!("{scheme}://{}", host.to_ascii_lowercase()))
+}
+
+/// `host[:port]` with a host name, an IPv4 address or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, port)) if is_ipv6(address) => ("v6", port),
+            Some(_) | None => return false,
+        },
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let named = !name.is_empty()
+        && name.len() <= 253
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let ported = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|digits| {
+            digits.parse::<u16>().is_ok() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        });
+    named && ported
+}
+
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6())
+}
+
+/// A path prefix without a trailing slash; `None` if it is not a plain absolute path.
+#[must_use]
+pub fn prefix(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('/');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&byte);
+    let segments_are_plain = !text.split('/').any(|segment| segment == "." || segment == "..");
+    let absolute = text.is_empty() || (text.starts_with('/') && !text.starts_with("//"));
+    let taken = absolute && segments_are_plain && text.bytes().all(plain);
+    taken.then(|| text.to_owned())
+}
+
+impl Place {
+    /// The URL of an upload: path-absolute unless the outside has an origin (T-61).
+    #[must_use]
+    pub fn of(&self, id: UploadId) -> String {
+        let origin = self.outside.origin.as_deref().unwrap_or_default();
+        format!("{origin}{}{}/{id}", self.outside.prefix, self.base_path)
+    }
+
+    /// The address of the endpoint itself, for messages.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        let origin = self.outside.origin.as_deref().unwrap_or_default();
+        format!("{origin}{}{}", self.outside.prefix, self.base_path)
+    }
+
+    /// The upload that `url` means, if its path is one of ours (T-143).
+    ///
+    /// Scheme and host are ignored, since proxies rewrite them; nothing is ever fetched. The path
+    /// may or may not carry the prefix that a proxy strips.
+    #[must_use]
+    pub fn upload_at(&self, url: &str) -> Option<UploadId> {
+        let path = path_of(url)?;
+        let with_prefix = path.strip_prefix(self.outside.prefix.as_str());
+        [with_prefix, Some(path)].into_iter().flatten().find_map(|path| {
+            let id = path.strip_prefix(self.base_path.as_str())?.strip_prefix('/')?;
+            id.parse().ok()
+        })
+    }
+}
+
+/// The path of a path-absolute, network-path or absolute http(s) URL.
+fn path_of(url: &str) -> Option<&str> {
+    let after_scheme = match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+            Some(http.then_some(rest)?)
+        }
+        None => url.strip_prefix("//"),
+    };
+    match after_scheme {
+        Some(rest) => rest.find('/').filter(|slash| *slash > 0).and_then(|slash| rest.get(slash..)),
+        None => url.starts_with('/').then_some(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    fn place(public_url: Option<&str>) -> Place {
+        let outside = public_url.map_or_else(Outside::default, |url| {
+            Outside::from_public_url(url).expect("a public URL")
+        });
+        Place { base_path: "/files".to_owned(), outside }
+    }
+
+    #[test]
+    fn a_location_is_path_absolute_unless_a_public_url_says_more() {
+        let id = ID.parse().unwrap();
+        assert_eq!(place(None).of(id), format!("/files/{ID}"));
+        assert_eq!(
+            place(Some("https://Up.Example.org:443/in/")).of(id),
+            format!("https://up.example.org/in/files/{ID}")
+        );
+        assert_eq!(
+            place(Some("http://[::1]:8080")).of(id),
+            format!("http://[::1]:8080/files/{ID}")
+        );
+    }
+
+    #[test]
+    fn only_http_with_a_plausible_host_is_a_public_url() {
+        for bad in [
+            "",
+            "example.org",
+            "ftp://example.org",
+            "https://",
+            "https:///x",
+            "https://a b",
+            "https://user@host",
+            "https://host:port",
+            "https://host:99999",
+            "https://host:+80",
+            "https://host/a b",
+            "https://host/../x",
+            "https://host//x",
+            "https://[::1",
+            "https://[x]",
+            "https://host\r\nX: y",
+            "https://host?x",
+            "javascript://host",
+        ] {
+            assert_eq!(Outside::from_public_url(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_found_by_its_path_whatever_the_host() {
+        let id = ID.parse().ok();
+        for url in [
+            format!("/files/{ID}"),
+            format!("https://anything.example:8443/files/{ID}"),
+            format!("HTTP://anything/files/{ID}"),
+            format!("//anything/files/{ID}"),
+            format!("/in/files/{ID}"),
+            format!("https://up.example.org/in/files/{ID}"),
+        ] {
+            assert_eq!(place(Some("https://up.example.org/in")).upload_at(&url), id, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_outside_the_endpoint_means_no_upload() {
+        for url in [
+            String::new(),
+            ID.to_owned(),
+            format!("files/{ID}"),
+            format!("/other/{ID}"),
+            format!("/in/files/{ID}"),
+            format!("/filesx/{ID}"),
+            format!("/files/{ID}/"),
+            format!("/files/{ID}?x"),
+            format!("/files/../files/{ID}"),
+            format!("/files//{ID}"),
+            "/files/../../etc/passwd".to_owned(),
+            format!("https:///files/{ID}"),
+            format!("file:///files/{ID}"),
+            format!("file://host/files/{ID}"),
+            format!("https://files/{ID}"),
+            format!("/files/{}", ID.to_uppercase()),
+        ] {
+            assert_eq!(place(None).upload_at(&url), None, "{url}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_location_leads_back_to_its_upload(bytes: [u8; 16], outside in 0..3_usize) {
+            let id = UploadId::from_bytes(bytes);
+            let urls = [None, Some("https://a.example"), Some("http://b.example:81/x/y")];
+            let place = place(urls[outside]);
+            prop_assert_eq!(place.upload_at(&place.of(id)), Some(id));
+        }
+
+        #[test]
+        fn no_text_makes_the_readers_panic(text in ".{0,60}") {
+            let _ = place(None).upload_at(&text);
+            let _ = Outside::from_public_url(&text);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The table of problems and the enum say the same.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::protocol::{download, tus};
+
+const TABLE: &str = include_str!("../../protocol-spec/errors.md");
+
+/// One of each.
+fn all() -> Vec<Problem> {
+    let field = "Upload-Offset";
+    let expected = "a number";
+    let (offset, length) = (UploadOffset::ZERO, UploadLength::ZERO);
+    let part = UploadId::from_bytes([0; 16]);
+    vec![
+        Problem::UnsupportedVersion,
+        Problem::MissingField { field, expected },
+        Problem::RepeatedField { field },
+        Problem::MalformedField { field, expected },
+        Problem::InvalidMetadata(MetadataError::EmptyKey),
+        Problem::MetadataTooLong { actual: 2, limit: 1 },
+        Problem::LengthRequired,
+        Problem::LengthTwice,
+        Problem::UnsupportedMediaType,
+        Problem::OffsetMismatch { offset },
+        Problem::PastTheEnd { length },
+        Problem::TooLarge { max: length },
+        Problem::LengthIsFixed { length },
+        Problem::LengthTooShort { received: 1 },
+        Problem::FinalTakesNoBytes,
+        Problem::FinalWithBody,
+        Problem::FinalWithLength,
+        Problem::PartCount { max: 1 },
+        Problem::ForeignPart,
+        Problem::NotAPart { part },
+        Problem::PartMissing { part },
+        Problem::PartUnfinished { part },
+        Problem::ExtensionOff { extension: "creation" },
+        Problem::UnknownChecksum,
+        Problem::ChecksumMismatch { offset: None },
+        Problem::MethodNotAllowed { allow: "OPTIONS" },
+        Problem::NotFound,
+        Problem::UnknownAddress { endpoint: "/files".into() },
+        Problem::Expired,
+        Problem::Unauthorized,
+        Problem::NotComplete { offset: None },
+        Problem::PartialNotServed,
+        Problem::RangeNotSatisfiable { length: 1 },
+        Problem::PreconditionFailed,
+        Problem::Busy,
+        Problem::TakenOver { offset },
+        Problem::Idle { offset: None },
+        Problem::TooSlow { offset: None },
+        Problem::BodyBroken { offset: None },
+        Problem::NoRoom { offset: None },
+        Problem::ShuttingDown,
+        Problem::BadRequest,
+        Problem::Internal,
+    ]
+}
+
+/// Code to the statuses in the table; `–` where a protocol cannot meet the problem.
+fn table() -> BTreeMap<&'static str, (&'static str, &'static str)> {
+    let cells = |row: &'static str| row.split('|').map(str::trim).collect::<Vec<_>>();
+    let rows = TABLE.lines().filter(|line| line.starts_with("| `")).map(cells);
+    rows.map(|cells| (cells[1].trim_matches('`'), (cells[2], cells[3]))).collect()
+}
+
+#[test]
+fn every_problem_is_a_row_of_the_table_with_its_statuses() {
+    let table = table();
+    for problem in all() {
+        let code = problem.code();
+        let (tus, download) = table.get(code).copied().unwrap_or_else(|| panic!("no row {code}"));
+        if tus != "–" {
+            assert_eq!(tus, tus::status::status(&problem).to_string(), "{code} over tus");
+        }
+        let said = download::status::status(&problem).to_string();
+        if download == "–" {
+            assert_eq!(said, "500", "{code} cannot happen in a download");
+        } else {
+            assert_eq!(download, said, "{code} in a download");
+        }
+    }
+}
+
+#[test]
+fn every_row_of_the_table_is_a_problem() {
+    let known: Vec<_> = all().iter().map(Problem::code).collect();
+    assert_eq!(table().len(), known.len());
+    for code in table().keys() {
+        assert!(known.contains(code), "{code} is only in the table");
+    }
+}
+
+#[test]
+fn the_list_above_holds_every_variant() {
+    // `code` has one arm per variant, so its source counts them.
+    let source = include_str!("problem.rs");
+    let code = source.split("pub const fn code").nth(1).unwrap();
+    let arms = code.split("pub fn ").next().unwrap().matches("=> \"").count();
+    assert_eq!(arms, all().len());
+}
+
+#[test]
+fn a_refusal_describes_itself_to_programs_and_people() {
+    for problem in all() {
+        let head = problem.described_in(ResponseHead::new(400));
+        assert_eq!(head.get("Content-Type"), Some("application/json"));
+        let body: serde_json::Value = serde_json::from_str(&head.body.unwrap()).unwrap();
+        assert_eq!(body["error"], problem.code());
+        assert_eq!(body["detail"], problem.to_string());
+        assert!(problem.to_string().len() > 15, "{problem:?} says too little");
+    }
+}
+
+#[test]
+fn what_a_client_sent_cannot_break_the_description() {
+    let problem = Problem::InvalidMetadata(MetadataError::Value("k\"\r\n".to_owned()));
+    let head = problem.described_in(ResponseHead::new(400));
+    let body: serde_json::Value = serde_json::from_str(&head.body.unwrap()).unwrap();
+    assert!(body["detail"].as_str().unwrap().contains("k\"\r\n"));
+}
