@@ -1,21 +1,18 @@
 //! The data directory: made if need be, and locked for one process.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::error::ServerError;
 
-/// Locked as long as a process works on the directory. Never removed: who removes a lock file
-/// lets two others lock two files of one name.
-const LOCK: &str = "lock";
-
 /// A data directory that this process alone works on.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    /// The lock ends with the file's last handle, even after `kill -9`.
+    /// The directory itself is locked, so no lock file can be left behind or removed; the lock
+    /// ends with the handle, even after `kill -9`.
     _lock: File,
 }
 
@@ -27,11 +24,11 @@ impl DataDir {
     /// [`ServerError::DataDir`] if it cannot be made or written, [`ServerError::Locked`] if another
     /// process works on it.
     pub fn claim(path: &Path) -> Result<Self, ServerError> {
-        let failed = |doing| move |source| ServerError::DataDir { path: path.to_owned(), doing, source };
+        let failed =
+            |doing| move |source| ServerError::DataDir { path: path.to_owned(), doing, source };
         create(path).map_err(failed("made"))?;
         let path = path.canonicalize().map_err(failed("found"))?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK));
-        let lock = lock.map_err(failed("written"))?;
+        let lock = File::open(&path).map_err(failed("opened"))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(ServerError::Locked { path }),

@@ -1,0 +1,113 @@
+//! The only file that names adapters: sled and local files, and the engine over them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::config::settings::Durability;
+use crate::engine::events::{Event, Observer};
+use crate::engine::{Engine, EngineParts, SystemClock};
+use crate::storage::blob::fs::{FsBlobStore, FsSettings};
+use crate::storage::session::sled::{SledSessionStore, SledSettings};
+use crate::storage::{BlobStore, SessionStore};
+
+use super::data_dir::DataDir;
+use super::error::ServerError;
+use super::{boot, translate};
+
+/// The stores of one data directory.
+pub struct Stores {
+    /// Remembers sessions.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Holds bytes.
+    pub blobs: Arc<dyn BlobStore>,
+}
+
+/// Opens the stores of a data directory, making them if there is nothing yet.
+///
+/// # Errors
+///
+/// [`ServerError::SessionsLost`] if there are uploads but no session store: a new one would make
+/// them unreachable. Otherwise what the stores say.
+pub async fn open(
+    data: &DataDir,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Stores, ServerError> {
+    let new = !data.sessions().exists();
+    let blobs = open_blobs(data, settings)?;
+    if new && holds_uploads(blobs.as_ref()).await? {
+        return Err(ServerError::SessionsLost { path: data.path().to_owned() });
+    }
+    let sessions = open_sessions(&data.sessions(), settings, observer)?;
+    Ok(Stores { sessions, blobs })
+}
+
+/// Opens the session store in `path`, making it if there is none. Blocking.
+///
+/// # Errors
+///
+/// [`ServerError::Sessions`] if it is damaged or cannot be used.
+pub fn open_sessions(
+    path: &Path,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Arc<dyn SessionStore>, ServerError> {
+    let observer = Arc::clone(observer);
+    let opened = SledSessionStore::open(&SledSettings {
+        path: path.to_owned(),
+        cache_bytes: settings.storage.session_cache.get(),
+        sync: match settings.storage.durability {
+            Durability::Fsync => true,
+            Durability::Os => false,
+        },
+        observer: Some(Arc::new(move || observer.observe(Event::Flushed))),
+    });
+    let opened =
+        opened.map_err(|source| ServerError::Sessions { path: path.to_owned(), source })?;
+    Ok(Arc::new(opened))
+}
+
+/// Opens the blob store of a data directory, making it if there is none. Blocking.
+///
+/// # Errors
+///
+/// [`ServerError::Blobs`] if its directory cannot be used.
+pub fn open_blobs(data: &DataDir, settings: &Settings) -> Result<Arc<dyn BlobStore>, ServerError> {
+    let opened = FsBlobStore::open(&FsSettings {
+        path: data.blobs(),
+        reserve_bytes: settings.storage.reserve.get(),
+    });
+    let opened = opened.map_err(|source| ServerError::Blobs { path: data.blobs(), source })?;
+    Ok(Arc::new(opened))
+}
+
+/// Whether anything was ever uploaded.
+///
+/// # Errors
+///
+/// [`ServerError::Storage`] if the directory cannot be listed.
+pub async fn holds_uploads(blobs: &dyn BlobStore) -> Result<bool, ServerError> {
+    Ok(!blobs.labels(None, 1).await?.ids.is_empty())
+}
+
+/// Starts the engine over `stores`.
+///
+/// # Errors
+///
+/// [`ServerError::Engine`] if its threads do not start.
+pub fn engine(
+    stores: Stores,
+    settings: &Settings,
+    observer: Arc<dyn Observer>,
+) -> Result<Engine, ServerError> {
+    let parts = EngineParts {
+        sessions: stores.sessions,
+        blobs: stores.blobs,
+        settings: translate::engine(settings),
+        clock: Arc::new(SystemClock),
+        boot: boot::current(),
+        observer,
+    };
+    Ok(Engine::start(parts)?)
+}
