@@ -1,71 +1,154 @@
-//! temporary
-use crate::storage::*;
-use crate::upload::*;
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-#[derive(Default)]
-pub struct MemorySessionStore(Mutex<BTreeMap<UploadId, Stored>>);
+//! Sessions in memory: for tests, and the yardstick that other adapters are measured against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::storage::{Pending, Revision, SessionStore, StorageError, Stored};
+use crate::upload::{Session, Timestamp, UploadId, record};
+
+/// Keeps encoded records in a map; gone with the process.
+///
+/// It keeps the promises of [`SessionStore`] except durability, which memory cannot give.
+#[derive(Debug, Default)]
+pub struct MemorySessionStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    records: BTreeMap<UploadId, Entry>,
+    expiry: BTreeSet<(Timestamp, UploadId)>,
+    closed: bool,
+}
+
+/// Encoded rather than as a [`Session`], so that a test meets what the stored form does to it.
+#[derive(Debug)]
+struct Entry {
+    revision: Revision,
+    record: Vec<u8>,
+    expires_at: Option<Timestamp>,
+}
+
 impl MemorySessionStore {
+    /// An empty store.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// A panic elsewhere cannot leave the maps half-changed, so a poisoned lock is still good.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn store(&self, session: &Session, seen: Option<Revision>) -> Result<Revision, StorageError> {
+        let record = encoded(session)?;
+        let mut state = self.state();
+        state.open()?;
+        let current = state.records.get(&session.id()).map(|entry| entry.revision);
+        if current != seen {
+            return Err(StorageError::Conflict);
+        }
+        let revision = seen.map_or(Revision::FIRST, Revision::next);
+        state.put(session.id(), Entry { revision, record, expires_at: session.expires_at() });
+        Ok(revision)
+    }
+
+    /// Overwrites the record with bytes that are none.
+    #[cfg(test)]
+    pub(crate) fn damage(&self, id: UploadId) {
+        self.state().records.get_mut(&id).unwrap().record = b"not a record".to_vec();
+    }
 }
+
+fn encoded(session: &Session) -> Result<Vec<u8>, StorageError> {
+    record::encode(session).map_err(|source| StorageError::Record { id: session.id(), source })
+}
+
+impl State {
+    const fn open(&self) -> Result<(), StorageError> {
+        if self.closed { Err(StorageError::Closed) } else { Ok(()) }
+    }
+
+    fn put(&mut self, id: UploadId, entry: Entry) {
+        let expires_at = entry.expires_at;
+        self.forget_expiry(id);
+        if let Some(moment) = expires_at {
+            self.expiry.insert((moment, id));
+        }
+        self.records.insert(id, entry);
+    }
+
+    fn forget_expiry(&mut self, id: UploadId) {
+        if let Some(moment) = self.records.get(&id).and_then(|entry| entry.expires_at) {
+            self.expiry.remove(&(moment, id));
+        }
+    }
+}
+
 impl SessionStore for MemorySessionStore {
     fn create<'a>(&'a self, session: &'a Session) -> Pending<'a, Revision> {
-        Box::pin(async move {
-            let mut m = self.0.lock().unwrap();
-            if m.contains_key(&session.id()) {
-                return Err(StorageError::Conflict);
-            }
-            m.insert(session.id(), Stored { session: session.clone(), revision: Revision::FIRST });
-            Ok(Revision::FIRST)
-        })
+        Box::pin(async move { self.store(session, None) })
     }
+
     fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
-        Ok(self.0.lock().unwrap().get(&id).cloned())
+        let state = self.state();
+        let Some(entry) = state.records.get(&id) else { return Ok(None) };
+        let session =
+            record::decode(&entry.record).map_err(|source| StorageError::Record { id, source })?;
+        Ok(Some(Stored { session, revision: entry.revision }))
     }
+
     fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision> {
-        Box::pin(async move {
-            let mut m = self.0.lock().unwrap();
-            let Some(s) = m.get_mut(&session.id()) else {
-                return Err(StorageError::Missing(session.id()));
-            };
-            if s.revision != seen {
-                return Err(StorageError::Conflict);
-            }
-            s.session = session.clone();
-            s.revision = seen.next();
-            Ok(s.revision)
-        })
+        Box::pin(async move { self.store(session, Some(seen)) })
     }
+
     fn delete(&self, id: UploadId) -> Pending<'_, ()> {
         Box::pin(async move {
-            self.0.lock().unwrap().remove(&id);
+            let mut state = self.state();
+            state.open()?;
+            state.forget_expiry(id);
+            state.records.remove(&id);
             Ok(())
         })
     }
+
     fn expiring(&self, moment: Timestamp, limit: usize) -> Result<Vec<UploadId>, StorageError> {
-        let m = self.0.lock().unwrap();
-        let mut v: Vec<_> = m
-            .values()
-            .filter(|s| s.session.expires_at().is_some_and(|e| e <= moment))
-            .map(|s| (s.session.expires_at(), s.session.id()))
-            .collect();
-        v.sort();
-        Ok(v.into_iter().take(limit).map(|p| p.1).collect())
+        let state = self.state();
+        let due = state.expiry.iter().take_while(|(expiry, _)| *expiry <= moment);
+        // What cannot be read cannot be judged, and must not keep the others from their turn.
+        let readable = due.filter(|(_, id)| {
+            state.records.get(id).is_some_and(|entry| record::decode(&entry.record).is_ok())
+        });
+        Ok(readable.map(|(_, id)| *id).take(limit).collect())
     }
+
     fn ids(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError> {
-        Ok(self
-            .0
-            .lock()
-            .unwrap()
-            .keys()
-            .filter(|id| after.is_none_or(|a| **id > a))
-            .take(limit)
-            .copied()
-            .collect())
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.state();
+        Ok(state.records.range((start, Bound::Unbounded)).map(|(id, _)| *id).take(limit).collect())
     }
+
     fn close(&self) -> Pending<'_, ()> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async move {
+            self.state().closed = true;
+            Ok(())
+        })
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::storage::contract::session::every_promise!(|| {
+        let store = std::sync::Arc::new(MemorySessionStore::new());
+        let damaged = std::sync::Arc::clone(&store);
+        crate::storage::contract::session::Subject {
+            store,
+            damage: Box::new(move |id| damaged.damage(id)),
+            guard: Box::new(()),
+        }
+    });
 }

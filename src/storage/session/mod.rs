@@ -1,2 +1,12 @@
-//! Adapters of [`SessionStore`](super::SessionStore): sled, memory.
+//! Adapters of [`SessionStore`](super::SessionStore).
+//!
+//! | folder or file | holds |
+//! |---|---|
+//! | `memory` | a map: for tests, and the yardstick of the contract suite |
+//! | `sled/` | the embedded database: the default |
+
 pub mod memory;
+pub mod sled;
+
+pub use memory::MemorySessionStore;
+pub use sled::{SledSessionStore, SledSettings};

@@ -1,0 +1,295 @@
+//! Sessions in sled 0.34, embedded: the default.
+//!
+//! sled is old software without a maintainer, so little is asked of it: single-record
+//! compare-and-swap and ordered scans, never a transaction over several records. Another store
+//! could take its place, and `tidegate doctor --rebuild` does without it.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | `sessions` | id | head: revision, expiry, first stretch of the record (`value`) |
+//! | `pieces` | id, revision, number | the rest of a long record (`value`) |
+//! | `expiry` | moment, id | nothing: a hint that `sessions` confirms (`index`) |
+//!
+//! **Order of writes.** Pieces and the new hint go in before the head is swapped, old ones come out
+//! after it. sled's log keeps that order, so a crash leaves at worst a hint or pieces too many;
+//! [`SessionStore::expiring`] drops those when their moment comes.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `open` | opening, and what an operator is told when that fails |
+//! | `value` | heads and pieces |
+//! | `index` | the order of expiry |
+//! | `flush` | group commit: many waiters, one flush |
+
+mod flush;
+mod index;
+mod open;
+mod value;
+
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sled::{IVec, Tree};
+
+use crate::storage::{Pending, Revision, SessionStore, StorageError, Stored};
+use crate::upload::{Session, Timestamp, UploadId, record};
+
+use flush::Flusher;
+use index::ExpiryIndex;
+pub use open::SledTrouble;
+use value::{Head, Pieces};
+
+/// Called after every flush, on the flushing thread; must be quick.
+pub type FlushObserver = Arc<dyn Fn() + Send + Sync>;
+
+/// How the database is opened.
+#[derive(Clone)]
+pub struct SledSettings {
+    /// Directory of the database, created with mode 0700 if it is not there. Nothing else lives
+    /// in it.
+    pub path: PathBuf,
+    /// Bytes that sled may keep in its page cache.
+    pub cache_bytes: u64,
+    /// Whether a commit waits for the device (`durability = "fsync"`). Otherwise it waits only
+    /// until the operating system has it, which survives `kill -9` but not a power cut.
+    pub sync: bool,
+    /// Told of every flush, for metrics.
+    pub observer: Option<FlushObserver>,
+}
+
+impl SledSettings {
+    /// Default of `cache_bytes`.
+    pub const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+    /// The settings that keep every promise, for a database in `path`.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path, cache_bytes: Self::CACHE_BYTES, sync: true, observer: None }
+    }
+}
+
+impl fmt::Debug for SledSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SledSettings")
+            .field("path", &self.path)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("sync", &self.sync)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Locks that writers of one id share; enough that two ids rarely meet.
+const TURNS: u64 = 64;
+
+/// Keeps sessions in a sled database.
+///
+/// Keeps every promise of [`SessionStore`]. [`SessionStore::get`] may show a commit whose flush is
+/// still under way; whoever must not, waits for the commit.
+pub struct SledSessionStore {
+    sessions: Tree,
+    pieces: Pieces,
+    expiry: ExpiryIndex,
+    /// Held for the few microseconds in which a head and what belongs to it change together.
+    /// Never across an `await`, and never during a flush.
+    turns: Vec<Mutex<()>>,
+    flusher: Flusher,
+}
+
+impl fmt::Debug for SledSessionStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SledSessionStore").finish_non_exhaustive()
+    }
+}
+
+impl SledSessionStore {
+    /// Opens the database, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Database`] over a [`SledTrouble`] that says what to do: the database is in
+    /// use, damaged, or its directory cannot be used.
+    pub fn open(settings: &SledSettings) -> Result<Self, StorageError> {
+        let opened = open::open(settings)?;
+        let flusher = Flusher::start(opened.flush, settings.observer.clone())?;
+        Ok(Self {
+            sessions: opened.sessions,
+            pieces: Pieces::new(opened.pieces),
+            expiry: ExpiryIndex::new(opened.expiry),
+            turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
+            flusher,
+        })
+    }
+
+    /// Waits for this id's turn to change.
+    fn turn(&self, id: UploadId) -> Option<MutexGuard<'_, ()>> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
+        let turn = usize::try_from(hash % TURNS).ok().and_then(|index| self.turns.get(index))?;
+        // Nothing is left half-changed by a panic that a crash would not also leave.
+        Some(turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn head(&self, id: UploadId) -> Result<Option<IVec>, StorageError> {
+        self.sessions.get(id.as_bytes()).map_err(open::failed)
+    }
+
+    /// Swaps the head if the store is where `seen` says. Not flushed yet.
+    fn put(&self, session: &Session, seen: Option<Revision>) -> Result<Revision, StorageError> {
+        let id = session.id();
+        let record =
+            record::encode(session).map_err(|source| StorageError::Record { id, source })?;
+        self.flusher.check()?;
+        let _turn = self.turn(id);
+        let old = self.head(id)?;
+        let old_head = old.as_ref().and_then(|value| Head::read(value));
+        if old_head.map(|head| head.revision) != seen || old.is_some() != seen.is_some() {
+            return Err(StorageError::Conflict);
+        }
+        let revision = seen.map_or(Revision::FIRST, Revision::next);
+        let expires_at = session.expires_at();
+        self.expiry.insert(expires_at, id)?;
+        let head = self.pieces.insert(id, revision, expires_at, &record)?;
+        // The turn already excludes others; the database has the last word all the same.
+        let swap = self.sessions.compare_and_swap(id.as_bytes(), old.as_ref(), Some(head));
+        swap.map_err(open::failed)?.map_err(|_| StorageError::Conflict)?;
+        if let Some(head) = old_head {
+            if head.expires_at != expires_at {
+                self.expiry.remove(head.expires_at, id)?;
+            }
+            self.pieces.remove(id, head)?;
+        }
+        Ok(revision)
+    }
+
+    /// Removes head, hint and pieces. Not flushed yet.
+    fn remove(&self, id: UploadId) -> Result<(), StorageError> {
+        self.flusher.check()?;
+        let _turn = self.turn(id);
+        let old = self.sessions.remove(id.as_bytes()).map_err(open::failed)?;
+        if let Some(head) = old.as_ref().and_then(|value| Head::read(value)) {
+            self.expiry.remove(head.expires_at, id)?;
+        }
+        self.pieces.remove_all(id)
+    }
+
+    fn read(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
+        let Some(value) = self.head(id)? else { return Ok(None) };
+        let unreadable = |source| StorageError::Record { id, source };
+        let head = Head::read(&value).ok_or_else(|| unreadable(record::RecordError::NotARecord))?;
+        let bytes = self.pieces.whole(id, head)?;
+        let session = record::decode(&bytes).map_err(unreadable)?;
+        Ok(Some(Stored { session, revision: head.revision }))
+    }
+
+    /// Whether a due hint names a session that can be judged; drops the hint if it is stale.
+    fn is_due(&self, moment: Timestamp, id: UploadId) -> Result<bool, StorageError> {
+        let _turn = self.turn(id);
+        let value = self.head(id)?;
+        let head = value.as_ref().and_then(|value| Head::read(value));
+        match (&value, head) {
+            (Some(_), Some(head)) if head.expires_at == Some(moment) => {
+                // What cannot be read cannot be judged, and must not keep others from their turn.
+                let record = self.pieces.whole(id, head)?;
+                Ok(record::decode(&record).is_ok())
+            }
+            (Some(_), Some(_) | None) => self.expiry.remove(Some(moment), id).map(|()| false),
+            (None, _) => {
+                self.pieces.remove_all(id)?;
+                self.expiry.remove(Some(moment), id).map(|()| false)
+            }
+        }
+    }
+
+    /// Overwrites the record with bytes that are none.
+    #[cfg(test)]
+    pub(crate) fn damage(&self, id: UploadId) {
+        let value = self.head(id).unwrap().unwrap();
+        let mut broken = value[..Head::BYTES].to_vec();
+        broken.extend_from_slice(b"not a record");
+        self.sessions.insert(id.as_bytes(), broken).unwrap();
+    }
+}
+
+impl SessionStore for SledSessionStore {
+    // `put` runs when the future is first polled and does not wait: a future dropped before that
+    // changed nothing, one dropped later leaves a whole commit that the next flush carries along.
+
+    fn create<'a>(&'a self, session: &'a Session) -> Pending<'a, Revision> {
+        Box::pin(async move {
+            let revision = self.put(session, None)?;
+            self.flusher.flushed().await.map(|()| revision)
+        })
+    }
+
+    fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
+        match self.read(id) {
+            // A long record may lose its pieces to a commit between two looks: look once more
+            // while nobody can commit.
+            Err(StorageError::Record { .. }) => {
+                let _turn = self.turn(id);
+                self.read(id)
+            }
+            answer @ (Ok(_)
+            | Err(
+                StorageError::Conflict
+                | StorageError::Missing(_)
+                | StorageError::NoRoom
+                | StorageError::Damaged { .. }
+                | StorageError::Io { .. }
+                | StorageError::Database(_)
+                | StorageError::Closed,
+            )) => answer,
+        }
+    }
+
+    fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision> {
+        Box::pin(async move {
+            let revision = self.put(session, Some(seen))?;
+            self.flusher.flushed().await.map(|()| revision)
+        })
+    }
+
+    fn delete(&self, id: UploadId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.remove(id)?;
+            // Even if nothing was there: somebody else's removal may not be flushed yet.
+            self.flusher.flushed().await
+        })
+    }
+
+    fn expiring(&self, moment: Timestamp, limit: usize) -> Result<Vec<UploadId>, StorageError> {
+        let mut due = Vec::new();
+        for hint in self.expiry.until(moment) {
+            if due.len() >= limit {
+                break;
+            }
+            let (expiry, id) = hint?;
+            if self.is_due(expiry, id)? {
+                due.push(id);
+            }
+        }
+        Ok(due)
+    }
+
+    fn ids(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError> {
+        let after = after.map(|id| *id.as_bytes());
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = self.sessions.range((start, Bound::Unbounded)).keys();
+        // Only ids are ever keys of this tree; anything else is not ours to list.
+        let ids = keys.filter_map(|key| match key {
+            Ok(key) => <[u8; 16]>::try_from(&*key).ok().map(|key| Ok(UploadId::from_bytes(key))),
+            Err(error) => Some(Err(open::failed(error))),
+        });
+        ids.take(limit).collect()
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(self.flusher.close())
+    }
+}
+
+#[cfg(test)]
+mod tests;
