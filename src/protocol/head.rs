@@ -94,6 +94,17 @@ impl ResponseHead {
         self
     }
 
+    /// Adds the fields of `other` that are not there yet; status and body stay.
+    #[must_use]
+    pub fn with_missing(mut self, other: Self) -> Self {
+        for (name, value) in other.fields {
+            if self.get(name).is_none() {
+                self.fields.push((name, value));
+            }
+        }
+        self
+    }
+
     /// The first line of a field; for tests and for those who add what is missing.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

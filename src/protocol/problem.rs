@@ -161,10 +161,7 @@ pub enum Problem {
     Unauthorized,
     /// The upload is not complete: nothing to download yet.
     #[error("the upload is not complete; nothing of it can be downloaded yet")]
-    NotComplete {
-        /// Where the upload stands, where that is known.
-        offset: Option<UploadOffset>,
-    },
+    NotComplete,
     /// A partial upload cannot be downloaded.
     #[error("a partial upload cannot be downloaded; only the final one made of it can")]
     PartialNotServed,
@@ -256,7 +253,7 @@ impl Problem {
             Self::UnknownAddress { .. } => "unknown-address",
             Self::Expired => "expired",
             Self::Unauthorized => "unauthorized",
-            Self::NotComplete { .. } => "not-complete",
+            Self::NotComplete => "not-complete",
             Self::PartialNotServed => "partial-not-served",
             Self::RangeNotSatisfiable { .. } => "range-not-satisfiable",
             Self::PreconditionFailed => "precondition-failed",
@@ -303,7 +300,6 @@ impl Problem {
         match self {
             Self::OffsetMismatch { offset } | Self::TakenOver { offset } => Some(*offset),
             Self::ChecksumMismatch { offset }
-            | Self::NotComplete { offset }
             | Self::Idle { offset }
             | Self::TooSlow { offset }
             | Self::BodyBroken { offset }
@@ -336,6 +332,7 @@ impl Problem {
             | Self::UnknownAddress { .. }
             | Self::Expired
             | Self::Unauthorized
+            | Self::NotComplete
             | Self::PartialNotServed
             | Self::RangeNotSatisfiable { .. }
             | Self::PreconditionFailed

@@ -44,7 +44,7 @@ fn all() -> Vec<Problem> {
         Problem::UnknownAddress { endpoint: "/files".into() },
         Problem::Expired,
         Problem::Unauthorized,
-        Problem::NotComplete { offset: None },
+        Problem::NotComplete,
         Problem::PartialNotServed,
         Problem::RangeNotSatisfiable { length: 1 },
         Problem::PreconditionFailed,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::protocol::date;
 use crate::protocol::head::{RequestHead, ResponseHead};
 use crate::protocol::problem::Problem;
-use crate::upload::{Timestamp, UploadId};
+use crate::upload::{Session, Timestamp, UploadId};
 
 use super::conditional::{self, Validators, Verdict};
 use super::disposition::{self, FileName};
@@ -49,10 +49,39 @@ pub struct Representation {
 }
 
 impl Representation {
+    /// A finished session as it is served; `guess` suggests a media type for a name's ending.
+    ///
+    /// Clients agree on neither the key of the name nor that of the type, so the usual ones are
+    /// tried in turn.
+    #[must_use]
+    pub fn of(session: &Session, sharing: Sharing, guess: impl Fn(&str) -> Option<String>) -> Self {
+        let metadata = session.metadata();
+        let find = |keys: [&str; 3]| keys.into_iter().find_map(|key| metadata.get(key));
+        let name =
+            find(["filename", "name", "fileName"]).and_then(|value| FileName::sanitised(&value));
+        let said = find(["filetype", "type", "contentType"]);
+        let guessed = name.as_ref().and_then(FileName::ending).and_then(guess);
+        let candidates = [said.as_deref(), guessed.as_deref().map(str::as_bytes)];
+        let media_type = MediaType::first_of(candidates.into_iter().flatten());
+        Self {
+            id: session.id(),
+            length: session.offset().get(),
+            completed_at: session.completed_at().unwrap_or_else(|| session.created_at()),
+            expires_at: session.expires_at(),
+            name,
+            media_type,
+            sharing,
+        }
+    }
+
     /// The strong entity tag: an id is never used twice, and a finished upload never changes.
     #[must_use]
     pub fn etag(&self) -> String {
         format!("\"{}-{}\"", self.id, self.length)
+    }
+
+    fn validators<'a>(&self, etag: &'a str) -> Validators<'a> {
+        Validators { etag, modified_unix_seconds: self.completed_at.unix_seconds() }
     }
 
     fn cache_control(&self, now: Timestamp) -> String {
@@ -128,7 +157,7 @@ impl Content {
     }
 }
 
-/// Decides how a `GET` of `file` is answered; a `HEAD` gets the same head.
+/// Decides how a `GET` of `file` is answered.
 ///
 /// `boundary` separates the parts of a multipart body: a token that cannot be guessed, so that no
 /// upload contains it.
@@ -143,14 +172,9 @@ pub fn answer(
     now: Timestamp,
 ) -> Result<Answer, Problem> {
     let etag = file.etag();
-    let validators =
-        Validators { etag: &etag, modified_unix_seconds: file.completed_at.unix_seconds() };
-    match conditional::judge(request, validators) {
-        Verdict::Failed => return Err(Problem::PreconditionFailed),
-        Verdict::NotModified => {
-            return Ok(Answer { head: file.identified(304, now), content: Content::default() });
-        }
-        Verdict::Proceed => {}
+    let validators = file.validators(&etag);
+    if let Some(unchanged) = judged(request, file, now)? {
+        return Ok(unchanged);
     }
     let wanted = if conditional::range_counts(request, validators) {
         range::wanted(request, file.length)
@@ -167,10 +191,36 @@ pub fn answer(
     }
 }
 
-/// The answer to a request that wants all of it and sets no conditions; for `HEAD` (RFC 9110,
-/// section 14.2: `Range` means nothing there).
-#[must_use]
-pub fn whole(file: &Representation, now: Timestamp) -> Answer {
+/// Decides how a `HEAD` of `file` is answered: as a `GET`, but `Range` means nothing (RFC 9110,
+/// section 14.2).
+///
+/// # Errors
+///
+/// [`Problem::PreconditionFailed`].
+pub fn look(
+    request: &RequestHead<'_>,
+    file: &Representation,
+    now: Timestamp,
+) -> Result<Answer, Problem> {
+    Ok(judged(request, file, now)?.unwrap_or_else(|| whole(file, now)))
+}
+
+/// The answer that the conditions alone decide.
+fn judged(
+    request: &RequestHead<'_>,
+    file: &Representation,
+    now: Timestamp,
+) -> Result<Option<Answer>, Problem> {
+    match conditional::judge(request, file.validators(&file.etag())) {
+        Verdict::Failed => Err(Problem::PreconditionFailed),
+        Verdict::NotModified => {
+            Ok(Some(Answer { head: file.identified(304, now), content: Content::default() }))
+        }
+        Verdict::Proceed => Ok(None),
+    }
+}
+
+fn whole(file: &Representation, now: Timestamp) -> Answer {
     let head = file.described(200, now).with("Content-Type", file.media_type.content_type());
     let content = match file.length {
         0 => Content::default(),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::protocol::head::BodyLength;
-use crate::protocol::tus::examples::{ID, head};
+use crate::protocol::tus::examples::{ID, head, session};
+use crate::upload::{Metadata, NewSession, Owner, Relation, UploadLength};
 
 const NOW: Timestamp = Timestamp::from_unix_milliseconds(1_403_712_000_000);
 
@@ -45,7 +46,7 @@ fn caching_ends_when_the_file_does() {
     let mut file = file(1);
     file.expires_at = Some(NOW.after(Duration::from_secs(90)));
     file.sharing = Sharing::Public;
-    let answer = whole(&file, NOW);
+    let answer = look(&head("HEAD", &[], BodyLength::Empty), &file, NOW).unwrap();
     assert_eq!(answer.head.get("Cache-Control"), Some("public, max-age=90, immutable"));
 }
 
@@ -104,4 +105,36 @@ fn conditions_and_ranges_that_cannot_be_met_are_refused() {
 fn an_empty_file_is_served_as_one() {
     let answer = get(&[], 0).unwrap();
     assert_eq!((answer.head.status, answer.content.length()), (200, 0));
+}
+
+#[test]
+fn a_look_ignores_ranges_but_not_conditions() {
+    let look =
+        |fields: &[(&str, &str)]| look(&head("HEAD", fields, BodyLength::Empty), &file(10), NOW);
+    assert_eq!(look(&[("Range", "bytes=0-1")]).unwrap().head.status, 200);
+    assert_eq!(look(&[("If-None-Match", "*")]).unwrap().head.status, 304);
+    assert_eq!(look(&[("If-Match", "\"x\"")]), Err(Problem::PreconditionFailed));
+}
+
+#[test]
+fn name_and_type_come_from_the_metadata_and_the_guess_only_helps_out() {
+    for (metadata, name, media_type) in [
+        ("filename YS5wbmc=,filetype aW1hZ2UvanBlZw==", Some("a.png"), "image/jpeg"),
+        ("name YS5wbmc=", Some("a.png"), "image/png"),
+        ("filename YS5wbmc=,type bm9uc2Vuc2U=", Some("a.png"), "image/png"),
+        ("filename YQ==", Some("a"), "application/octet-stream"),
+        ("contentType dGV4dC9wbGFpbg==", None, "text/plain"),
+        ("", None, "application/octet-stream"),
+    ] {
+        let session = session(NewSession {
+            owner: Owner::anonymous(),
+            length: UploadLength::new(0),
+            metadata: Metadata::parse(metadata).unwrap(),
+            relation: Relation::Whole,
+        });
+        let guess = |ending: &str| (ending == "png").then(|| "image/png".to_owned());
+        let file = Representation::of(&session, Sharing::Public, guess);
+        assert_eq!(file.name.as_ref().map(FileName::as_str), name, "{metadata}");
+        assert_eq!(file.media_type.as_str(), media_type, "{metadata}");
+    }
 }

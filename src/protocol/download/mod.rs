@@ -19,5 +19,5 @@ pub mod media_type;
 pub mod range;
 pub mod status;
 
-pub use answer::{Answer, Content, Representation, Sharing, Stretch, answer};
+pub use answer::{Answer, Content, Representation, Sharing, Stretch, answer, look};
 pub use status::refused;

@@ -12,7 +12,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::PartialNotServed => 403,
         P::NotFound | P::UnknownAddress { .. } => 404,
         P::MethodNotAllowed { .. } => 405,
-        P::NotComplete { .. } => 409,
+        P::NotComplete => 409,
         P::Expired => 410,
         P::PreconditionFailed => 412,
         P::RangeNotSatisfiable { .. } => 416,

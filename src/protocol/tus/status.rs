@@ -34,7 +34,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::PartMissing { .. } | P::NotFound | P::UnknownAddress { .. } => 404,
         P::MethodNotAllowed { .. } => 405,
         P::Idle { .. } | P::TooSlow { .. } => 408,
-        P::OffsetMismatch { .. } | P::TakenOver { .. } | P::NotComplete { .. } => 409,
+        P::OffsetMismatch { .. } | P::TakenOver { .. } | P::NotComplete => 409,
         P::Expired => 410,
         P::UnsupportedVersion | P::PreconditionFailed => 412,
         P::PastTheEnd { .. } | P::TooLarge { .. } => 413,

@@ -1,0 +1,176 @@
+//! The body pump: from the socket into a transfer.
+//!
+//! Takes what is there, up to one batch, and hands it over before it waits for more: at every
+//! `await` the handler may be dropped (the client reset the connection), and only what is still in
+//! the socket's buffers may be lost then. Memory is bounded by one batch.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_http::error::PayloadError;
+use actix_web::web::{Bytes, Payload};
+use futures_core::Stream as _;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::engine::Transfer;
+use crate::protocol::problem::Problem;
+use crate::upload::{Session, UploadOffset};
+
+use super::failure::{Failure, after_settling};
+use super::pace::{Pace, Slowness};
+use super::settings::HttpSettings;
+
+/// Most pieces of one batch: what one vectored write takes. Bounds what tiny chunks can cost.
+const MAX_PIECES: usize = 1024;
+
+/// A request's body.
+pub(super) struct Body {
+    payload: Pin<Box<Payload>>,
+    batch: Vec<Bytes>,
+    /// How the payload ended, once it has.
+    end: Option<Result<(), PayloadError>>,
+}
+
+/// What the pump does next.
+enum Step {
+    /// Hand over the batch.
+    Write,
+    /// The body ended as it should.
+    Whole,
+    /// It broke off, or is badly framed.
+    Broken,
+    /// The engine wants the transfer to stop.
+    Stopped,
+    /// It is not waited for any longer.
+    Slow(Slowness),
+}
+
+impl Body {
+    pub(super) fn new(payload: Payload) -> Self {
+        Self { payload: Box::pin(payload), batch: Vec::new(), end: None }
+    }
+
+    /// Whether the body is empty after all; waits for its first byte or its end.
+    ///
+    /// For requests that do not say how long they are (T-95).
+    pub(super) async fn is_empty(&mut self, settings: &HttpSettings) -> Result<bool, Problem> {
+        let first = poll_fn(|cx| self.fill(cx, 1));
+        match tokio::time::timeout(settings.read_timeout, first).await {
+            Err(_) => Err(Problem::Idle { offset: None }),
+            Ok(()) if !self.batch.is_empty() => Ok(false),
+            Ok(()) => match self.end {
+                Some(Err(_)) => Err(Problem::BodyBroken { offset: None }),
+                Some(Ok(())) | None => Ok(true),
+            },
+        }
+    }
+
+    /// Pours the body into `transfer` and settles it.
+    pub(super) async fn pour(
+        mut self,
+        mut transfer: Transfer,
+        settings: &HttpSettings,
+    ) -> Result<Session, Failure> {
+        let mut pace = Pace::new(settings, Instant::now());
+        let mut ticks = interval(pace.tick());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let next = |cx: &mut Context<'_>| {
+                self.step(cx, &mut transfer, &mut pace, &mut ticks, settings.batch_bytes)
+            };
+            match poll_fn(next).await {
+                Step::Write => {
+                    let (bytes, started) = (total(&self.batch), Instant::now());
+                    if let Err(failed) = transfer.write(&mut self.batch).await {
+                        let settled = transfer.halt().await.map(|session| session.offset());
+                        return Err(after_settling(failed, settled).into());
+                    }
+                    let now = Instant::now();
+                    pace.progressed(bytes, now.saturating_duration_since(started), now);
+                    if let Some(slowness) = pace.judge(now) {
+                        return Err(halted(transfer, cut(slowness)).await);
+                    }
+                }
+                Step::Whole => return Ok(transfer.complete().await?),
+                Step::Broken => {
+                    let problem = |offset| Problem::BodyBroken { offset: Some(offset) };
+                    return Err(halted(transfer, problem).await);
+                }
+                Step::Stopped => {
+                    return Err(halted(transfer, |offset| Problem::TakenOver { offset }).await);
+                }
+                Step::Slow(slowness) => return Err(halted(transfer, cut(slowness)).await),
+            }
+        }
+    }
+
+    /// Decides what is next; waits while nothing is there.
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        transfer: &mut Transfer,
+        pace: &mut Pace,
+        ticks: &mut Interval,
+        batch_bytes: usize,
+    ) -> Poll<Step> {
+        if transfer.poll_stopped(cx).is_ready() {
+            return Poll::Ready(Step::Stopped);
+        }
+        let filled = self.fill(cx, batch_bytes);
+        if !self.batch.is_empty() {
+            return Poll::Ready(Step::Write);
+        }
+        if filled.is_ready() {
+            return Poll::Ready(match self.end {
+                Some(Err(_)) => Step::Broken,
+                Some(Ok(())) | None => Step::Whole,
+            });
+        }
+        while ticks.poll_tick(cx).is_ready() {
+            transfer.checkpoint_if_due();
+            if let Some(slowness) = pace.judge(Instant::now()) {
+                return Poll::Ready(Step::Slow(slowness));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Takes what is there. Ready when the batch is full or the payload has ended.
+    fn fill(&mut self, cx: &mut Context<'_>, batch_bytes: usize) -> Poll<()> {
+        let mut bytes: usize = self.batch.iter().map(Bytes::len).sum();
+        while self.end.is_none() && bytes < batch_bytes && self.batch.len() < MAX_PIECES {
+            match self.payload.as_mut().poll_next(cx) {
+                Poll::Ready(Some(Ok(piece))) if piece.is_empty() => {}
+                Poll::Ready(Some(Ok(piece))) => {
+                    bytes = bytes.saturating_add(piece.len());
+                    self.batch.push(piece);
+                }
+                Poll::Ready(Some(Err(error))) => self.end = Some(Err(error)),
+                Poll::Ready(None) => self.end = Some(Ok(())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+fn cut(slowness: Slowness) -> impl FnOnce(UploadOffset) -> Problem {
+    move |offset| match slowness {
+        Slowness::Idle => Problem::Idle { offset: Some(offset) },
+        Slowness::TooSlow => Problem::TooSlow { offset: Some(offset) },
+    }
+}
+
+/// Settles a transfer that ends early; `problem` is told unless the engine knows a better reason.
+async fn halted(transfer: Transfer, problem: impl FnOnce(UploadOffset) -> Problem) -> Failure {
+    match transfer.halt().await {
+        Ok(session) => problem(session.offset()).into(),
+        Err(error) => error.into(),
+    }
+}
+
+fn total(batch: &[Bytes]) -> u64 {
+    batch.iter().map(|piece| u64::try_from(piece.len()).unwrap_or(u64::MAX)).sum()
+}

@@ -1,0 +1,105 @@
+//! `Expect: 100-continue`: a client that asks first is refused before it sends its body (T-94).
+//!
+//! actix answers `100 Continue` on its own before any handler runs, unless this service says no.
+//! It asks what the handlers ask first, as far as no store is needed for the answer.
+
+use std::future::{Ready, ready};
+
+use actix_http::body::BoxBody;
+use actix_http::{Request, Response};
+use actix_service::{Service, ServiceFactory};
+use actix_web::web::Data;
+
+use crate::protocol::method::Method;
+use crate::protocol::problem::Problem;
+use crate::protocol::tus::refused;
+use crate::upload::UploadId;
+
+use super::call::Call;
+use super::failure::Failure;
+use super::gateway::Gateway;
+use super::reply::{Tail, response};
+
+/// Judges requests that wait for `100 Continue`.
+#[derive(Clone, Debug)]
+pub struct ExpectService {
+    gateway: Data<Gateway>,
+}
+
+impl ExpectService {
+    /// For the `expect` of an `HttpServiceBuilder`.
+    #[must_use]
+    pub const fn new(gateway: Data<Gateway>) -> Self {
+        Self { gateway }
+    }
+
+    /// The refusal, if there is one.
+    fn refusal(&self, request: &Request) -> Option<Response<BoxBody>> {
+        let call = Call::new(&self.gateway, request.head());
+        let target = target(call.head.path, &self.gateway.settings.base_path);
+        let judged: Result<(), Failure> = match (call.method, target) {
+            (Method::Post, Target::Endpoint) => call.creation().map(|_| ()),
+            (Method::Patch, Target::Upload) => call.addition().map(|_| ()),
+            (Method::Patch, Target::Elsewhere) => Err(Problem::NotFound.into()),
+            // Whatever else it is, its handler answers; nothing is gained by refusing it here.
+            (
+                Method::Options
+                | Method::Head
+                | Method::Get
+                | Method::Post
+                | Method::Patch
+                | Method::Delete
+                | Method::Other,
+                _,
+            ) => Ok(()),
+        };
+        let problem = judged.err()?.problem(None);
+        Some(response(call.with_cors(refused(&problem)), Tail::Own, problem.ends_connection()))
+    }
+}
+
+/// What a path means.
+enum Target {
+    Endpoint,
+    Upload,
+    Elsewhere,
+}
+
+fn target(path: &str, base_path: &str) -> Target {
+    match path.strip_prefix(base_path) {
+        Some("" | "/") => Target::Endpoint,
+        Some(rest) => {
+            let id = rest.strip_prefix('/').and_then(|id| id.parse::<UploadId>().ok());
+            id.map_or(Target::Elsewhere, |_| Target::Upload)
+        }
+        None => Target::Elsewhere,
+    }
+}
+
+impl ServiceFactory<Request> for ExpectService {
+    type Response = Request;
+    type Error = Response<BoxBody>;
+    type Config = ();
+    type Service = Self;
+    type InitError = ();
+    type Future = Ready<Result<Self, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        ready(Ok(self.clone()))
+    }
+}
+
+impl Service<Request> for ExpectService {
+    type Response = Request;
+    type Error = Response<BoxBody>;
+    type Future = Ready<Result<Request, Response<BoxBody>>>;
+
+    actix_service::always_ready!();
+
+    fn call(&self, request: Request) -> Self::Future {
+        ready(match self.refusal(&request) {
+            Some(refusal) => Err(refusal),
+            None => Ok(request),
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! What the handlers share.
+
+use std::net::IpAddr;
+
+use crate::engine::{Clock as _, Engine, SystemClock};
+use crate::protocol::cors::{CorsPolicy, Origins};
+use crate::protocol::forwarded;
+use crate::protocol::head::RequestHead;
+use crate::protocol::location::{Outside, Place};
+use crate::protocol::tus::{Extension, Profile};
+use crate::upload::Timestamp;
+
+use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
+
+/// The engine and how it is offered over HTTP; one per process, shared by every worker.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    pub(super) engine: Engine,
+    pub(super) settings: HttpSettings,
+    pub(super) profile: Profile,
+    pub(super) cors: CorsPolicy,
+    /// The configured public URL, if there is one.
+    outside: Option<Outside>,
+}
+
+/// Why the settings make no gateway.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The public URL is not one.
+    #[error("public_url has to be http(s)://host[:port][/prefix], not {0:?}")]
+    PublicUrl(String),
+}
+
+impl Gateway {
+    /// Puts the engine behind HTTP. What is advertised is what the settings want and the engine's
+    /// stores can do.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::PublicUrl`].
+    pub fn new(engine: Engine, settings: HttpSettings) -> Result<Self, GatewayError> {
+        let outside = match &settings.public_url {
+            None => None,
+            Some(url) => Some(
+                Outside::from_public_url(url)
+                    .ok_or_else(|| GatewayError::PublicUrl(url.clone()))?,
+            ),
+        };
+        let extensions = extensions(settings.extensions, engine.can_concatenate());
+        let profile = Profile::new(extensions, engine.limits());
+        let cors = cors(&settings.cors);
+        Ok(Self { engine, settings, profile, cors, outside })
+    }
+
+    /// Where the upload endpoint is, as the client of this request sees it.
+    ///
+    /// What a proxy says is believed only if `peer` is one of the configured proxies. Whoever
+    /// reaches a Unix socket has no address; only a proxy does that, so that it counts as one as
+    /// soon as any proxy is believed.
+    pub(super) fn place(&self, head: &RequestHead<'_>, peer: Option<IpAddr>) -> Place {
+        let base_path = self.settings.base_path.clone();
+        if let Some(outside) = &self.outside {
+            return Place { base_path, outside: outside.clone() };
+        }
+        let trusted = &self.settings.trusted_proxies;
+        let believed = |address: IpAddr| {
+            let address = address.to_canonical();
+            trusted.iter().any(|network| network.contains(&address))
+        };
+        let from_proxy = peer.map_or(!trusted.is_empty(), believed);
+        let outside =
+            if from_proxy { forwarded::read(head, believed).outside } else { Outside::default() };
+        Place { base_path, outside }
+    }
+
+    /// The time of day.
+    pub(super) fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+}
+
+/// The extensions that are switched on.
+fn extensions(wanted: ExtensionSettings, can_concatenate: bool) -> impl Iterator<Item = Extension> {
+    let concatenation = wanted.concatenation && can_concatenate;
+    [
+        (wanted.creation, Extension::Creation),
+        (wanted.creation_with_upload, Extension::CreationWithUpload),
+        (wanted.creation_defer_length, Extension::CreationDeferLength),
+        (wanted.expiration, Extension::Expiration),
+        (wanted.checksum, Extension::Checksum),
+        (wanted.termination, Extension::Termination),
+        (concatenation, Extension::Concatenation),
+        (concatenation, Extension::ConcatenationUnfinished),
+    ]
+    .into_iter()
+    .filter_map(|(on, extension)| on.then_some(extension))
+}
+
+fn cors(settings: &CorsSettings) -> CorsPolicy {
+    let origins = if !settings.enabled {
+        Origins::Nobody
+    } else if settings.origins.is_empty() {
+        Origins::Any
+    } else {
+        Origins::Listed(settings.origins.clone())
+    };
+    CorsPolicy { origins, credentials: settings.credentials, max_age: settings.max_age }
+}

@@ -1,0 +1,159 @@
+//! The handlers of tus: parse, ask the engine, pour the body, answer.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::engine::{AppendOrder, Body as FirstBody};
+use crate::protocol::download as wire;
+use crate::protocol::head::{BodyLength, ResponseHead};
+use crate::protocol::method::Method;
+use crate::protocol::problem::Problem;
+use crate::protocol::tus::create::{Create, created};
+use crate::protocol::tus::inspect::{self, Asker};
+use crate::protocol::tus::{append, carries_bytes, options, refused, terminate};
+use crate::upload::{Relation, Session, UploadId};
+
+use super::body::Body;
+use super::call::Call;
+use super::download;
+use super::failure::Failure;
+use super::gateway::Gateway;
+use super::reply::{Tail, response};
+
+type Outcome = Result<(ResponseHead, Tail), Failure>;
+
+/// The upload endpoint: `POST` creates.
+pub(super) async fn endpoint(
+    request: HttpRequest,
+    payload: Payload,
+    gateway: Data<Gateway>,
+) -> HttpResponse {
+    let mut call = Call::new(&gateway, request.head());
+    let outcome = match call.method {
+        Method::Options => Ok((options::offered(&gateway.profile), Tail::Own)),
+        Method::Post => create(&mut call, Body::new(payload)).await,
+        Method::Head | Method::Get | Method::Patch | Method::Delete | Method::Other => {
+            Err(Problem::MethodNotAllowed { allow: gateway.profile.methods_of_the_endpoint() }
+                .into())
+        }
+    };
+    answer(&call, None, outcome)
+}
+
+/// An upload: `PATCH` adds, `HEAD` asks, `GET` downloads, `DELETE` removes.
+pub(super) async fn upload(
+    request: HttpRequest,
+    payload: Payload,
+    gateway: Data<Gateway>,
+) -> HttpResponse {
+    let call = Call::new(&gateway, request.head());
+    let id = request.match_info().get("id").and_then(|text| text.parse::<UploadId>().ok());
+    let outcome = match (call.method, id) {
+        // What is offered does not depend on the upload, so it need not exist (T-50).
+        (Method::Options, _) => Ok((options::offered(&gateway.profile), Tail::Own)),
+        (Method::Post | Method::Other, _) => {
+            Err(Problem::MethodNotAllowed { allow: gateway.profile.methods_of_an_upload() }.into())
+        }
+        (Method::Head | Method::Get | Method::Patch | Method::Delete, None) => {
+            Err(Problem::NotFound.into())
+        }
+        (Method::Head, Some(id)) => look(&call, id).await,
+        (Method::Get, Some(id)) if call.head.method == "HEAD" => look(&call, id).await,
+        (Method::Get, Some(id)) => download::get(&call, id).await,
+        (Method::Patch, Some(id)) => add(&call, id, Body::new(payload)).await,
+        (Method::Delete, Some(id)) => remove(&call, id).await,
+    };
+    answer(&call, id, outcome)
+}
+
+/// Anything else.
+pub(super) async fn elsewhere(request: HttpRequest, gateway: Data<Gateway>) -> HttpResponse {
+    let call = Call::new(&gateway, request.head());
+    let endpoint = call.place.endpoint().into();
+    answer(&call, None, Err(Problem::UnknownAddress { endpoint }.into()))
+}
+
+async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
+    let (gateway, settings) = (call.gateway, &call.gateway.settings);
+    if call.head.body == BodyLength::Unknown && !carries_bytes(&call.head) {
+        // Before waiting for a byte, whoever may not create is sent away.
+        call.owner()?;
+        if body.is_empty(settings).await? {
+            call.head.body = BodyLength::Empty;
+        }
+    }
+    let session = match call.creation()? {
+        Create::Upload(new) => gateway.engine.create(new).await?,
+        Create::Final(order) => gateway.engine.concatenate(order).await?,
+        Create::WithBody(new, first) => {
+            let first = FirstBody { bytes: first.bytes, digest: first.digest };
+            let transfer = gateway.engine.create_with_body(new, first).await?;
+            body.pour(transfer, settings).await?
+        }
+    };
+    Ok((created(&session, &call.place, &gateway.profile), Tail::Own))
+}
+
+async fn add(call: &Call<'_>, id: UploadId, body: Body) -> Outcome {
+    let (owner, append::Append { request, digest }) = call.addition()?;
+    let order = AppendOrder { id, owner, request, digest };
+    let transfer = call.gateway.engine.append(order).await?;
+    let session = body.pour(transfer, &call.gateway.settings).await?;
+    Ok((append::appended(&session, &call.gateway.profile), Tail::Own))
+}
+
+async fn look(call: &Call<'_>, id: UploadId) -> Outcome {
+    let asker = inspect::read(&call.head)?;
+    let owner = match (call.owner(), asker) {
+        (Ok(owner), _) => owner,
+        (Err(_), Asker::Anybody) if call.gateway.settings.auth.public_downloads => {
+            return download::head(call, id).await;
+        }
+        (Err(problem), Asker::Tus | Asker::Anybody) => return Err(problem.into()),
+    };
+    let session = call.gateway.engine.inspect(id, &owner).await?;
+    let standing = inspect::inspected(&session, &call.gateway.profile);
+    if asker == Asker::Tus || !is_served(&session) {
+        return Ok((standing, Tail::Nothing));
+    }
+    let (file, tail) = download::look(call, &session)?;
+    let status = file.status;
+    Ok((ResponseHead { status, ..standing.with_missing(file) }, tail))
+}
+
+async fn remove(call: &Call<'_>, id: UploadId) -> Outcome {
+    let owner = call.owner()?;
+    terminate::read(&call.head, &call.gateway.profile)?;
+    call.gateway.engine.terminate(id, &owner).await?;
+    Ok((terminate::terminated(), Tail::Own))
+}
+
+/// Whether a `GET` would get it.
+fn is_served(session: &Session) -> bool {
+    match session.relation() {
+        Relation::Partial => false,
+        Relation::Whole | Relation::Final { .. } => session.is_complete(),
+    }
+}
+
+/// The outcome as a response, with what browsers have to be told.
+fn answer(call: &Call<'_>, id: Option<UploadId>, outcome: Outcome) -> HttpResponse {
+    let (head, tail, ends_connection) = match outcome {
+        Ok((head, tail)) => (head, tail, false),
+        Err(failure) => {
+            let problem = failure.problem(id);
+            let head = match call.method {
+                Method::Get => wire::refused(&problem),
+                Method::Options
+                | Method::Head
+                | Method::Post
+                | Method::Patch
+                | Method::Delete
+                | Method::Other => refused(&problem),
+            };
+            let tail = if call.method == Method::Head { Tail::Nothing } else { Tail::Own };
+            (head, tail, problem.ends_connection())
+        }
+    };
+    HttpResponse::from(response(call.with_cors(head), tail, ends_connection))
+}
