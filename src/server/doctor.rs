@@ -175,7 +175,10 @@ async fn one(sessions: &dyn SessionStore, blobs: &dyn BlobStore, id: UploadId) -
     let session = match sessions.get(id) {
         Ok(Some(stored)) => stored.session,
         Ok(None) => return None,
-        Err(error) => return wrong(format!("{id}: {error}; `tidegate doctor --rebuild` helps")),
+        Err(error) => {
+            let why = chain(&error);
+            return wrong(format!("{id}: {error}: {why}; `tidegate doctor --rebuild` helps"));
+        }
     };
     let blob = match blobs.state(id).await {
         Ok(blob) => blob,
@@ -351,3 +354,6 @@ async fn restore(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
