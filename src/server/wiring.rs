@@ -57,10 +57,7 @@ pub fn open_sessions(
     let opened = SledSessionStore::open(&SledSettings {
         path: path.to_owned(),
         cache_bytes: settings.storage.session_cache.get(),
-        sync: match settings.storage.durability {
-            Durability::Fsync => true,
-            Durability::Os => false,
-        },
+        sync: is_synced(settings),
         observer: Some(Arc::new(move || observer.observe(Event::Flushed))),
     });
     let opened =
@@ -75,7 +72,8 @@ pub fn open_sessions(
 /// [`ServerError::Blobs`] if its directory cannot be used.
 pub fn open_blobs(data: &DataDir, settings: &Settings) -> Result<Arc<dyn BlobStore>, ServerError> {
     let opened = FsBlobStore::open(&FsSettings {
-        path: data.blobs(),
+        root: data.blobs(),
+        sync: is_synced(settings),
         reserve_bytes: settings.storage.reserve.get(),
     });
     let opened = opened.map_err(|source| ServerError::Blobs { path: data.blobs(), source })?;
@@ -110,4 +108,12 @@ pub fn engine(
         observer,
     };
     Ok(Engine::start(parts)?)
+}
+
+/// Whether the stores wait for the device.
+const fn is_synced(settings: &Settings) -> bool {
+    match settings.storage.durability {
+        Durability::Fsync => true,
+        Durability::Os => false,
+    }
 }

@@ -76,9 +76,9 @@ impl Default for Timeouts {
         Self {
             readtimeout: Span::seconds(60),
             writetimeout: Span::seconds(60),
-            idletimeout: Span::seconds(75),
+            idletimeout: Span::seconds(60),
             uploadtimeout: None,
-            linger: Span::seconds(5),
+            linger: Span::seconds(10),
             shutdown: Span::seconds(30),
         }
     }
@@ -89,7 +89,7 @@ impl Default for Network {
         Self {
             keepaliveinterval: Span::seconds(15),
             min_rate: Size::bytes(0),
-            linger_size: Size::mib(16),
+            linger_size: Size::mib(64),
         }
     }
 }
