@@ -27,6 +27,8 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     /// Where the endpoint is for this client.
     pub(super) place: Place,
+    /// The client's address, as far as it is known.
+    client: Option<IpAddr>,
 }
 
 impl<'a> Call<'a> {
@@ -34,13 +36,18 @@ impl<'a> Call<'a> {
         let head = head(request);
         let method = Method::effective(&head);
         let peer: Option<IpAddr> = request.peer_addr.map(|address| address.ip());
-        let place = gateway.place(&head, peer);
-        Self { gateway, head, method, place }
+        let (place, client) = gateway.arrival(&head, peer);
+        Self { gateway, head, method, place, client }
     }
 
     /// Who asks; the same for every verb but `OPTIONS`.
+    ///
+    /// A refusal is noted with the client's address, for whoever bans guessers; never the token.
     pub(super) fn owner(&self) -> Result<Owner, Problem> {
-        auth::owner(&self.gateway.settings.auth, &self.head)
+        auth::owner(&self.gateway.settings.auth, &self.head).inspect_err(|_| {
+            let client = self.client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+            tracing::info!(%client, "a request without a known token");
+        })
     }
 
     /// Reads a creation and refuses what cannot be taken; touches no store.

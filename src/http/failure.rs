@@ -90,7 +90,10 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::LengthIsFixed { length } => Problem::LengthIsFixed { length },
         Refusal::LengthTooShort { received } => Problem::LengthTooShort { received },
         Refusal::FinalTakesNoBytes => Problem::FinalTakesNoBytes,
-        Refusal::NoParts => Problem::PartCount { max: usize::MAX },
+        Refusal::NoParts => Problem::MissingField {
+            field: "Upload-Concat",
+            expected: "the URLs of the parts behind `final;`",
+        },
         Refusal::TooManyParts { max } => Problem::PartCount { max },
         Refusal::NotAPart { part } => Problem::NotAPart { part },
         Refusal::PartMissing { part } => Problem::PartMissing { part },

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::engine::{Clock as _, Engine, SystemClock};
 use crate::protocol::cors::{CorsPolicy, Origins};
-use crate::protocol::forwarded;
+use crate::protocol::forwarded::{self, Forwarded};
 use crate::protocol::head::RequestHead;
 use crate::protocol::location::{Outside, Place};
 use crate::protocol::tus::{Extension, Profile};
@@ -52,25 +52,27 @@ impl Gateway {
         Ok(Self { engine, settings, profile, cors, outside })
     }
 
-    /// Where the upload endpoint is, as the client of this request sees it.
+    /// Where the upload endpoint is, as the client of this request sees it, and where that client
+    /// is.
     ///
     /// What a proxy says is believed only if `peer` is one of the configured proxies. Whoever
     /// reaches a Unix socket has no address; only a proxy does that, so that it counts as one as
     /// soon as any proxy is believed.
-    pub(super) fn place(&self, head: &RequestHead<'_>, peer: Option<IpAddr>) -> Place {
-        let base_path = self.settings.base_path.clone();
-        if let Some(outside) = &self.outside {
-            return Place { base_path, outside: outside.clone() };
-        }
+    pub(super) fn arrival(
+        &self,
+        head: &RequestHead<'_>,
+        peer: Option<IpAddr>,
+    ) -> (Place, Option<IpAddr>) {
         let trusted = &self.settings.trusted_proxies;
         let believed = |address: IpAddr| {
             let address = address.to_canonical();
             trusted.iter().any(|network| network.contains(&address))
         };
         let from_proxy = peer.map_or(!trusted.is_empty(), believed);
-        let outside =
-            if from_proxy { forwarded::read(head, believed).outside } else { Outside::default() };
-        Place { base_path, outside }
+        let said = if from_proxy { forwarded::read(head, believed) } else { Forwarded::default() };
+        let outside = self.outside.clone().unwrap_or(said.outside);
+        let base_path = self.settings.base_path.clone();
+        (Place { base_path, outside }, said.client.or(peer))
     }
 
     /// The time of day.

@@ -30,6 +30,8 @@ mod pace;
 mod reply;
 pub mod routes;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 mod tus;
 
 pub use gateway::{Gateway, GatewayError};

@@ -23,10 +23,12 @@ pub(super) enum Tail {
 /// on its way, and nobody wants it.
 pub(super) fn response(head: ResponseHead, tail: Tail, ends_connection: bool) -> Response<BoxBody> {
     let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = match (tail, head.body) {
-        (Tail::Body(body), _) => body,
-        (Tail::Own, Some(text)) => BoxBody::new(text),
-        (Tail::Own, None) | (Tail::Nothing, _) => BoxBody::new(()),
+    let (body, drops_type) = match (tail, head.body) {
+        (Tail::Body(body), _) => (body, false),
+        (Tail::Own, Some(text)) => (BoxBody::new(text), false),
+        // A type without anything that has it would only mislead.
+        (Tail::Nothing, Some(_)) => (BoxBody::new(()), true),
+        (Tail::Own | Tail::Nothing, None) => (BoxBody::new(()), false),
     };
     let mut response = Response::with_body(status, body);
     response.head_mut().reason = head.reason;
@@ -34,6 +36,9 @@ pub(super) fn response(head: ResponseHead, tail: Tail, ends_connection: bool) ->
         response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     }
     for (name, value) in head.fields {
+        if drops_type && name == "Content-Type" {
+            continue;
+        }
         // The writers in `protocol` make visible ASCII; a value that is none is left out rather
         // than sent broken.
         match (HeaderName::try_from(name), HeaderValue::from_str(&value)) {

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::engine::{AppendOrder, Body as FirstBody};
+use crate::engine::{AppendOrder, Body as FirstBody, EngineError};
 use crate::protocol::download as wire;
 use crate::protocol::head::{BodyLength, ResponseHead};
 use crate::protocol::method::Method;
@@ -104,14 +104,15 @@ async fn add(call: &Call<'_>, id: UploadId, body: Body) -> Outcome {
 
 async fn look(call: &Call<'_>, id: UploadId) -> Outcome {
     let asker = inspect::read(&call.head)?;
-    let owner = match (call.owner(), asker) {
-        (Ok(owner), _) => owner,
-        (Err(_), Asker::Anybody) if call.gateway.settings.auth.public_downloads => {
-            return download::head(call, id).await;
-        }
-        (Err(problem), Asker::Tus | Asker::Anybody) => return Err(problem.into()),
+    // With public downloads, whoever has the address may see the file, but not the upload.
+    let open = asker == Asker::Anybody && call.gateway.settings.auth.public_downloads;
+    if open && !call.head.has("Authorization") {
+        return download::head(call, id).await;
+    }
+    let session = match call.gateway.engine.inspect(id, &call.owner()?).await {
+        Err(EngineError::NotFound) if open => return download::head(call, id).await,
+        looked => looked?,
     };
-    let session = call.gateway.engine.inspect(id, &owner).await?;
     let standing = inspect::inspected(&session, &call.gateway.profile);
     if asker == Asker::Tus || !is_served(&session) {
         return Ok((standing, Tail::Nothing));

@@ -274,9 +274,9 @@ impl Problem {
     /// `error` is for programs and never changes its meaning; `detail` is for people.
     #[must_use]
     pub fn described_in(&self, head: ResponseHead) -> ResponseHead {
-        let body = serde_json::json!({ "error": self.code(), "detail": self.to_string() });
+        let detail = serde_json::Value::String(self.to_string());
         let mut head = head.with("Content-Type", "application/json");
-        head.body = Some(format!("{body}\n"));
+        head.body = Some(format!("{{\"error\":\"{}\",\"detail\":{detail}}}\n", self.code()));
         head
     }
 

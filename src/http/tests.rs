@@ -1,0 +1,278 @@
+//! What cannot be seen from the other end of a wire: who is believed, who owns, what is held in
+//! memory. Everything else is a conformance case.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::Request;
+use actix_http::body::MessageBody as _;
+use actix_service::{Service, ServiceFactory as _};
+use actix_web::App;
+use actix_web::test::{self, TestRequest};
+use actix_web::web::Data;
+use sha2::Digest as _;
+
+use crate::engine::events::Unobserved;
+use crate::engine::{Engine, EngineParts, EngineSettings, SystemClock};
+use crate::storage::blob::memory::MemoryBlobStore;
+use crate::storage::session::memory::MemorySessionStore;
+use crate::upload::BootId;
+
+use super::expect::ExpectService;
+use super::routes::routes;
+use super::settings::{AuthSettings, BearerToken, CorsSettings, ExtensionSettings, HttpSettings};
+use super::{Gateway, GatewayError};
+
+fn settings() -> HttpSettings {
+    HttpSettings {
+        base_path: "/files".to_owned(),
+        public_url: None,
+        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        cors: CorsSettings {
+            enabled: true,
+            origins: Vec::new(),
+            credentials: false,
+            max_age: Duration::from_secs(60),
+        },
+        auth: AuthSettings::default(),
+        extensions: ExtensionSettings {
+            creation: true,
+            creation_with_upload: true,
+            creation_defer_length: true,
+            expiration: true,
+            checksum: true,
+            termination: true,
+            concatenation: true,
+        },
+        read_timeout: Duration::from_secs(60),
+        write_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(60),
+        upload_timeout: None,
+        min_rate_bytes_per_second: 0,
+        batch_bytes: 1024,
+        read_buffer_bytes: 1024,
+        linger: Duration::from_secs(1),
+        linger_bytes: 1024,
+    }
+}
+
+fn gateway(settings: HttpSettings) -> Result<Data<Gateway>, GatewayError> {
+    let parts = EngineParts {
+        sessions: Arc::new(MemorySessionStore::new()),
+        blobs: Arc::new(MemoryBlobStore::new()),
+        settings: EngineSettings { threads: 1, ..EngineSettings::default() },
+        clock: Arc::new(SystemClock),
+        boot: BootId::new("boot".to_owned()),
+        observer: Arc::new(Unobserved),
+    };
+    Gateway::new(Engine::start(parts).unwrap(), settings).map(Data::new)
+}
+
+/// The answer: status, a way to read fields, body.
+struct Answer {
+    status: u16,
+    fields: actix_http::header::HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+async fn ask(gateway: &Data<Gateway>, request: TestRequest) -> Answer {
+    let app = test::init_service(App::new().configure(routes(gateway.clone()))).await;
+    let answer = test::call_service(&app, request.to_request()).await;
+    let (status, fields) = (answer.status().as_u16(), answer.headers().clone());
+    Answer { status, fields, body: test::read_body(answer).await.to_vec() }
+}
+
+fn creation(length: &str) -> TestRequest {
+    TestRequest::post()
+        .uri("/files")
+        .insert_header(("Tus-Resumable", "1.0.0"))
+        .insert_header(("Upload-Length", length))
+}
+
+fn with_bytes(bytes: &'static str) -> TestRequest {
+    creation(&bytes.len().to_string())
+        .insert_header(("Content-Type", "application/offset+octet-stream"))
+        .insert_header(("Content-Length", bytes.len().to_string()))
+        .set_payload(bytes)
+}
+
+fn forwarded(peer: &str) -> TestRequest {
+    let peer: SocketAddr = peer.parse().unwrap();
+    creation("1")
+        .peer_addr(peer)
+        .insert_header(("X-Forwarded-Proto", "https"))
+        .insert_header(("X-Forwarded-Host", "up.example.org"))
+}
+
+fn tokens(public_downloads: bool) -> HttpSettings {
+    let token = |name: &str| BearerToken {
+        name: name.to_owned(),
+        sha256: sha2::Sha256::digest(format!("{name}-secret")).into(),
+    };
+    let tokens = vec![token("ann"), token("bob")];
+    HttpSettings { auth: AuthSettings { tokens, public_downloads }, ..settings() }
+}
+
+fn by(name: &str, request: TestRequest) -> TestRequest {
+    request.insert_header(("Authorization", format!("Bearer {name}-secret")))
+}
+
+async fn uploaded_by_ann(gateway: &Data<Gateway>) -> String {
+    let answer = ask(gateway, by("ann", with_bytes("hello"))).await;
+    assert_eq!(answer.status, 201);
+    answer.field("location").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_proxy_is_believed_only_if_it_is_a_configured_one() {
+    let gateway = gateway(settings()).unwrap();
+    let location = |answer: &Answer| answer.field("location").unwrap().to_owned();
+    let believed = ask(&gateway, forwarded("10.1.2.3:80")).await;
+    assert!(location(&believed).starts_with("https://up.example.org/files/"));
+    let mapped = ask(&gateway, forwarded("[::ffff:10.1.2.3]:80")).await;
+    assert!(location(&mapped).starts_with("https://up.example.org/files/"));
+    let stranger = ask(&gateway, forwarded("192.0.2.1:80")).await;
+    assert!(location(&stranger).starts_with("/files/"));
+}
+
+#[tokio::test]
+async fn the_public_url_beats_whatever_a_proxy_says() {
+    let public_url = Some("https://public.example/in".to_owned());
+    let gateway = gateway(HttpSettings { public_url, ..settings() }).unwrap();
+    let answer = ask(&gateway, forwarded("10.1.2.3:80")).await;
+    assert!(answer.field("location").unwrap().starts_with("https://public.example/in/files/"));
+}
+
+#[tokio::test]
+async fn a_public_url_that_is_none_makes_no_gateway() {
+    let public_url = Some("public.example".to_owned());
+    assert!(matches!(
+        gateway(HttpSettings { public_url, ..settings() }),
+        Err(GatewayError::PublicUrl(_))
+    ));
+}
+
+#[tokio::test]
+async fn an_upload_is_its_owners_and_nobody_else_can_even_see_it() {
+    let gateway = gateway(tokens(false)).unwrap();
+    let url = uploaded_by_ann(&gateway).await;
+    let tus = |request: TestRequest| request.uri(&url).insert_header(("Tus-Resumable", "1.0.0"));
+    let head = || TestRequest::default().method(actix_http::Method::HEAD);
+    assert_eq!(ask(&gateway, by("ann", TestRequest::get().uri(&url))).await.body, b"hello");
+    for (asked, status) in [
+        (by("bob", TestRequest::get().uri(&url)), 404),
+        (by("bob", tus(head())), 404),
+        (by("bob", tus(TestRequest::delete())), 404),
+        (TestRequest::get().uri(&url), 401),
+        (tus(head()), 401),
+        (tus(TestRequest::delete()), 401),
+        (by("ann", tus(head())), 200),
+        (by("ann", tus(TestRequest::delete())), 204),
+    ] {
+        assert_eq!(ask(&gateway, asked).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn an_override_is_authorised_as_what_it_turns_into() {
+    let gateway = gateway(tokens(false)).unwrap();
+    let url = uploaded_by_ann(&gateway).await;
+    let sneaky = TestRequest::default()
+        .method(actix_http::Method::OPTIONS)
+        .uri(&url)
+        .insert_header(("X-HTTP-Method-Override", "DELETE"))
+        .insert_header(("Tus-Resumable", "1.0.0"));
+    assert_eq!(ask(&gateway, sneaky).await.status, 401);
+}
+
+#[tokio::test]
+async fn with_public_downloads_the_address_opens_the_file_but_not_the_upload() {
+    let gateway = gateway(tokens(true)).unwrap();
+    let url = uploaded_by_ann(&gateway).await;
+    let head = || TestRequest::default().method(actix_http::Method::HEAD).uri(&url);
+    let file = ask(&gateway, TestRequest::get().uri(&url)).await;
+    assert_eq!((file.status, file.body.as_slice()), (200, &b"hello"[..]));
+    assert!(file.field("cache-control").unwrap().starts_with("public"));
+    for looked in [ask(&gateway, head()).await, ask(&gateway, by("bob", head())).await] {
+        assert_eq!((looked.status, looked.field("upload-offset")), (200, None));
+        assert!(looked.field("etag").is_some());
+    }
+    let owner = ask(&gateway, by("ann", head())).await;
+    assert_eq!(owner.field("upload-offset"), Some("5"));
+    assert!(owner.field("etag").is_some());
+}
+
+#[tokio::test]
+async fn every_answer_to_a_page_can_be_read_by_it() {
+    let gateway = gateway(tokens(false)).unwrap();
+    for request in [
+        TestRequest::get().uri("/nowhere"),
+        TestRequest::put().uri("/files"),
+        TestRequest::get().uri("/files/not-an-id"),
+        TestRequest::post().uri("/files/"),
+        TestRequest::patch().uri("/files/0123456789abcdef0123456789abcdef"),
+    ] {
+        let answer = ask(&gateway, request.insert_header(("Origin", "https://a.example"))).await;
+        assert!(answer.status >= 400);
+        assert_eq!(answer.field("access-control-allow-origin"), Some("*"));
+        assert!(answer.field("access-control-expose-headers").is_some());
+        assert!(answer.body.starts_with(b"{\"error\":\""));
+    }
+}
+
+async fn expected(gateway: &Data<Gateway>, request: TestRequest) -> Result<Request, u16> {
+    let service = ExpectService::new(gateway.clone()).new_service(()).await.unwrap();
+    service.call(request.to_request()).await.map_err(|refusal| {
+        assert!(refusal.headers().contains_key("access-control-allow-origin"));
+        assert!(!refusal.body().size().is_eof());
+        refusal.status().as_u16()
+    })
+}
+
+#[tokio::test]
+async fn who_waits_for_a_go_ahead_is_refused_before_the_body() {
+    let gateway = gateway(tokens(false)).unwrap();
+    let id = "/files/0123456789abcdef0123456789abcdef";
+    let patch = |uri: &str| {
+        TestRequest::patch()
+            .uri(uri)
+            .insert_header(("Tus-Resumable", "1.0.0"))
+            .insert_header(("Content-Type", "application/offset+octet-stream"))
+            .insert_header(("Content-Length", "5"))
+    };
+    let offset = ("Upload-Offset", "0");
+    assert!(expected(&gateway, by("ann", with_bytes("hello"))).await.is_ok());
+    assert!(expected(&gateway, by("ann", patch(id).insert_header(offset))).await.is_ok());
+    for (asked, status) in [
+        (with_bytes("hello"), 401),
+        (by("ann", with_bytes("hello").insert_header(("Upload-Length", "4"))), 413),
+        (by("ann", with_bytes("hello").insert_header(("Tus-Resumable", "2"))), 412),
+        (by("ann", with_bytes("hello").insert_header(("Content-Type", "text/plain"))), 415),
+        (by("ann", with_bytes("hello").insert_header(("Upload-Length", "x"))), 400),
+        (by("ann", creation("9223372036854775807")), 507),
+        (by("ann", patch(id)), 400),
+        (by("ann", patch("/files/x").insert_header(offset)), 404),
+    ] {
+        assert_eq!(expected(&gateway, asked).await.err(), Some(status));
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_another_kind_is_ignored_if_it_turns_out_empty() {
+    let gateway = gateway(settings()).unwrap();
+    let chunked = |bytes: &'static str| {
+        creation("5")
+            .insert_header(("Content-Type", "text/plain"))
+            .insert_header(("Transfer-Encoding", "chunked"))
+            .set_payload(bytes)
+    };
+    assert_eq!(ask(&gateway, chunked("")).await.status, 201);
+    assert_eq!(ask(&gateway, chunked("hello")).await.status, 415);
+}
