@@ -1,5 +1,11 @@
 //! What is shipped around the program agrees with the program.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
 use std::process::{Command, Output};
 
 const DOCKERFILE: &str = include_str!("../Dockerfile");

@@ -1,5 +1,11 @@
 //! The program as a whole: what it prints, refuses, survives, and leaves behind.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
 #[path = "running/gateway.rs"]
 mod gateway;
 

@@ -53,11 +53,13 @@ pub enum AdminError {
 ///
 /// [`AdminError`], by what the caller can do about it.
 pub fn ask(address: SocketAddr, method: &str, path: &str) -> Result<Answer, AdminError> {
-    let stream =
-        TcpStream::connect_timeout(&address, TIMEOUT).map_err(|source| match source.kind() {
-            io::ErrorKind::ConnectionRefused => AdminError::NotRunning { address },
-            _ => AdminError::Broken { address, source },
-        })?;
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(|source| {
+        if source.kind() == io::ErrorKind::ConnectionRefused {
+            AdminError::NotRunning { address }
+        } else {
+            AdminError::Broken { address, source }
+        }
+    })?;
     let bytes = exchange(stream, address, method, path);
     let bytes = bytes.map_err(|source| AdminError::Broken { address, source })?;
     parse(&bytes).ok_or(AdminError::Strange { address })

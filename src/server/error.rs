@@ -106,17 +106,17 @@ pub enum ServerError {
 
 /// What somebody can do about an address that is not to be had.
 fn hint(source: &io::Error, setting: &str) -> String {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => format!(
+    let kind = source.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        format!(
             "another program listens there; stop it or choose another port with {setting} (port 0 \
              takes a free one)"
-        ),
-        io::ErrorKind::PermissionDenied => {
-            format!("the system does not allow it ({source}); ports below 1024 need a right")
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; 127.0.0.1 or 0.0.0.0 always exist".to_owned()
-        }
-        _ => source.to_string(),
+        )
+    } else if kind == io::ErrorKind::PermissionDenied {
+        format!("the system does not allow it ({source}); ports below 1024 need a right")
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "this machine has no such address; 127.0.0.1 or 0.0.0.0 always exist".to_owned()
+    } else {
+        source.to_string()
     }
 }

@@ -6,7 +6,7 @@
 
 /// One path, from its first segment on, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedPath {
+pub(crate) struct NamedPath {
     /// Its segments; `super::` that reaches the crate's root is written as `crate`.
     pub segments: Vec<String>,
     /// Its line, counted from 1.
@@ -15,7 +15,7 @@ pub struct NamedPath {
 
 impl NamedPath {
     /// The path as it is written in a rule.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.segments.join("::")
     }
 }
@@ -31,7 +31,7 @@ enum Token {
 }
 
 /// Every path in `source`, a file whose module lies `depth` modules below the crate's root.
-pub fn named_paths(source: &str, depth: usize) -> Vec<NamedPath> {
+pub(crate) fn named_paths(source: &str, depth: usize) -> Vec<NamedPath> {
     let tokens = tokens(source);
     let mut found = Vec::new();
     // Inline modules deepen what `super` means: the brace depth at which each began.
