@@ -1,67 +1,143 @@
-//! temporary
-use crate::storage::*;
-use crate::upload::*;
-use bytes::Bytes;
+//! Blobs in memory: for tests, and the yardstick that other adapters are measured against.
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-#[derive(Default)]
-struct Blob {
-    data: Vec<u8>,
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::storage::{
+    BlobReader, BlobState, BlobStore, BlobWriter, Joining, Labels, Pending, Room, StorageError,
+    Tail,
+};
+use crate::upload::{UploadId, UploadOffset, record};
+
+/// Keeps blobs in vectors; gone with the process.
+///
+/// It keeps the promises of [`BlobStore`] except durability, which memory cannot give.
+#[derive(Clone, Debug)]
+pub struct MemoryBlobStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    entries: Mutex<BTreeMap<UploadId, Entry>>,
+    room: Mutex<Room>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    blob: Option<Arc<Mutex<Blob>>>,
     published: bool,
-    unproven: Option<u64>,
     label: Option<Vec<u8>>,
-    exists: bool,
 }
-type Map = Arc<Mutex<BTreeMap<UploadId, Blob>>>;
-#[derive(Default)]
-pub struct MemoryBlobStore(Map);
+
+#[derive(Debug)]
+struct Blob {
+    bytes: Vec<u8>,
+    /// Where the tail begins that recovery must discard.
+    unproven: Option<usize>,
+    touched: Instant,
+}
+
+/// A panic elsewhere cannot leave these half-changed, so a poisoned lock is still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn damaged(id: UploadId, what: &str) -> StorageError {
+    StorageError::Damaged { id, what: what.to_owned() }
+}
+
+/// Past what memory can hold is past the end of every blob here.
+fn index(at: UploadOffset) -> usize {
+    usize::try_from(at.get()).unwrap_or(usize::MAX)
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
 impl MemoryBlobStore {
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty store that takes `capacity_bytes`, written once, whatever is deleted since.
+    #[must_use]
+    pub fn new(capacity_bytes: u64) -> Self {
+        let room = Mutex::new(Room { usable_bytes: capacity_bytes, reserve_bytes: 0 });
+        Self { shared: Arc::new(Shared { entries: Mutex::default(), room }) }
     }
-}
-struct W(Map, UploadId);
-impl BlobWriter for W {
-    fn write(&self, at: UploadOffset, batch: &[Bytes]) -> Result<(), StorageError> {
-        let mut m = self.0.lock().unwrap();
-        let b = m.entry(self.1).or_default();
-        let mut at = at.get() as usize;
-        for p in batch {
-            if b.data.len() < at + p.len() {
-                b.data.resize(at + p.len(), 0);
-            }
-            b.data[at..at + p.len()].copy_from_slice(p);
-            at += p.len();
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<UploadId, Entry>> {
+        lock(&self.shared.entries)
+    }
+
+    /// The unpublished blob cut back to `at`, or a new one if `at` is the front.
+    fn cut_open(&self, id: UploadId, at: UploadOffset) -> Result<Arc<Mutex<Blob>>, StorageError> {
+        let mut entries = self.entries();
+        let entry = entries.entry(id).or_default();
+        if entry.published {
+            return Err(damaged(id, "it is published already"));
         }
+        let blob = Arc::clone(entry.blob.get_or_insert_with(Blob::new));
+        lock(&blob).cut(id, at)?;
+        Ok(blob)
+    }
+
+    fn find(&self, id: UploadId, published: bool) -> Result<Arc<Mutex<Blob>>, StorageError> {
+        let entries = self.entries();
+        let entry = entries.get(&id).filter(|entry| entry.published == published);
+        entry.and_then(|entry| entry.blob.clone()).ok_or(StorageError::Missing(id))
+    }
+
+    fn read(&self, id: UploadId, published: bool) -> Result<Box<dyn BlobReader>, StorageError> {
+        let blob = self.find(id, published)?;
+        let length = count(lock(&blob).bytes.len());
+        Ok(Box::new(MemoryReader { blob, length }))
+    }
+}
+
+impl Blob {
+    fn new() -> Arc<Mutex<Self>> {
+        let touched = Instant::now();
+        Arc::new(Mutex::new(Self { bytes: Vec::new(), unproven: None, touched }))
+    }
+
+    fn cut(&mut self, id: UploadId, at: UploadOffset) -> Result<(), StorageError> {
+        if self.bytes.len() < index(at) {
+            return Err(damaged(id, "it is shorter than the offset to continue from"));
+        }
+        self.bytes.truncate(index(at));
+        self.touched = Instant::now();
         Ok(())
     }
-    fn written(&self) -> Result<UploadOffset, StorageError> {
-        Ok(UploadOffset::new(self.0.lock().unwrap()[&self.1].data.len() as u64).unwrap())
-    }
-    fn sync(&self) -> Result<(), StorageError> {
+
+    fn put(&mut self, at: usize, bytes: &[u8]) -> Result<(), StorageError> {
+        let end = at.checked_add(bytes.len()).ok_or(StorageError::NoRoom)?;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        if let Some(place) = self.bytes.get_mut(at..end) {
+            place.copy_from_slice(bytes);
+        }
+        self.touched = Instant::now();
         Ok(())
     }
-    fn cut(&self, at: UploadOffset) -> Result<(), StorageError> {
-        self.0.lock().unwrap().get_mut(&self.1).unwrap().data.truncate(at.get() as usize);
-        Ok(())
+
+    fn proven(&self) -> u64 {
+        count(self.unproven.map_or(self.bytes.len(), |from| from.min(self.bytes.len())))
     }
-    fn keep_tail(&self) -> Result<(), StorageError> {
-        self.0.lock().unwrap().get_mut(&self.1).unwrap().unproven = None;
+}
+
+impl Shared {
+    fn admit(&self, bytes: u64) -> Result<(), StorageError> {
+        let mut room = lock(&self.room);
+        let left = room.usable_bytes.checked_sub(bytes);
+        room.usable_bytes = left.ok_or(StorageError::NoRoom)?;
         Ok(())
     }
 }
-struct R(Vec<u8>);
-impl BlobReader for R {
-    fn length(&self) -> u64 {
-        self.0.len() as u64
-    }
-    fn read_at(&self, at: UploadOffset, buffer: &mut [u8]) -> Result<usize, StorageError> {
-        let at = (at.get() as usize).min(self.0.len());
-        let n = buffer.len().min(self.0.len() - at);
-        buffer[..n].copy_from_slice(&self.0[at..at + n]);
-        Ok(n)
-    }
-}
+
 impl BlobStore for MemoryBlobStore {
     fn begin(
         &self,
@@ -70,89 +146,181 @@ impl BlobStore for MemoryBlobStore {
         tail: Tail,
     ) -> Pending<'_, Box<dyn BlobWriter>> {
         Box::pin(async move {
-            let mut m = self.0.lock().unwrap();
-            let b = m.entry(id).or_default();
-            b.exists = true;
-            if (b.data.len() as u64) < at.get() {
-                return Err(StorageError::Damaged { id, what: "short".into() });
-            }
-            b.data.truncate(at.get() as usize);
-            b.unproven = (tail == Tail::Discard).then_some(at.get());
-            Ok(Box::new(W(self.0.clone(), id)) as Box<dyn BlobWriter>)
+            let blob = self.cut_open(id, at)?;
+            lock(&blob).unproven = match tail {
+                Tail::Keep => None,
+                Tail::Discard => Some(index(at)),
+            };
+            let writer = MemoryWriter { shared: Arc::clone(&self.shared), id, blob };
+            Ok(Box::new(writer) as Box<dyn BlobWriter>)
         })
     }
+
     fn state(&self, id: UploadId) -> Pending<'_, Option<BlobState>> {
         Box::pin(async move {
-            Ok(self.0.lock().unwrap().get(&id).filter(|b| b.exists).map(|b| BlobState {
-                offset: UploadOffset::new(b.unproven.unwrap_or(b.data.len() as u64)).unwrap(),
-                published: b.published,
-            }))
+            let entries = self.entries();
+            let Some(entry) = entries.get(&id) else { return Ok(None) };
+            let Some(blob) = &entry.blob else { return Ok(None) };
+            let offset = UploadOffset::new(lock(blob).proven());
+            let offset = offset.ok_or_else(|| damaged(id, "it is longer than any upload"))?;
+            Ok(Some(BlobState { offset, published: entry.published }))
         })
     }
+
     fn publish(&self, id: UploadId) -> Pending<'_, ()> {
         Box::pin(async move {
-            let mut m = self.0.lock().unwrap();
-            let b = m.entry(id).or_default();
-            b.published = true;
-            b.exists = true;
+            let mut entries = self.entries();
+            let entry = entries.entry(id).or_default();
+            let blob = entry.blob.get_or_insert_with(Blob::new);
+            lock(blob).unproven = None;
+            entry.published = true;
             Ok(())
         })
     }
+
     fn open(&self, id: UploadId) -> Pending<'_, Box<dyn BlobReader>> {
-        Box::pin(async move {
-            let m = self.0.lock().unwrap();
-            let b = m.get(&id).filter(|b| b.published).ok_or(StorageError::Missing(id))?;
-            Ok(Box::new(R(b.data.clone())) as Box<dyn BlobReader>)
-        })
+        Box::pin(async move { self.read(id, true) })
     }
+
     fn open_unpublished(&self, id: UploadId) -> Pending<'_, Box<dyn BlobReader>> {
-        Box::pin(async move {
-            let m = self.0.lock().unwrap();
-            let b = m.get(&id).ok_or(StorageError::Missing(id))?;
-            Ok(Box::new(R(b.data.clone())) as Box<dyn BlobReader>)
-        })
+        Box::pin(async move { self.read(id, false) })
     }
+
     fn delete(&self, id: UploadId) -> Pending<'_, ()> {
         Box::pin(async move {
-            self.0.lock().unwrap().remove(&id);
+            self.entries().remove(&id);
             Ok(())
         })
     }
+
     fn join(&self, target: UploadId, at: UploadOffset, part: UploadId) -> Pending<'_, u64> {
         Box::pin(async move {
-            let mut m = self.0.lock().unwrap();
-            let d = m.get(&part).ok_or(StorageError::Missing(part))?.data.clone();
-            let b = m.get_mut(&target).ok_or(StorageError::Missing(target))?;
-            b.data.truncate(at.get() as usize);
-            b.data.extend_from_slice(&d);
-            Ok(d.len() as u64)
+            let part = self.find(part, true)?;
+            let bytes = lock(&part).bytes.clone();
+            let target = self.cut_open(target, at)?;
+            self.shared.admit(count(bytes.len()))?;
+            lock(&target).put(index(at), &bytes)?;
+            Ok(count(bytes.len()))
         })
     }
+
     fn room(&self) -> Result<Room, StorageError> {
-        Ok(Room { usable_bytes: 1 << 40, reserve_bytes: 0 })
+        Ok(*lock(&self.shared.room))
     }
+
     fn label(&self, id: UploadId, record: Bytes) -> Pending<'_, ()> {
         Box::pin(async move {
-            if let Some(b) = self.0.lock().unwrap().get_mut(&id) {
-                b.label = Some(record.to_vec());
-            }
+            self.entries().entry(id).or_default().label = Some(record.to_vec());
             Ok(())
         })
     }
+
     fn read_label(&self, id: UploadId) -> Pending<'_, Option<Vec<u8>>> {
-        Box::pin(async move { Ok(self.0.lock().unwrap().get(&id).and_then(|b| b.label.clone())) })
+        Box::pin(async move { Ok(self.entries().get(&id).and_then(|entry| entry.label.clone())) })
     }
-    fn labels(&self, _: Option<UploadId>, _: usize) -> Pending<'_, Labels> {
-        Box::pin(async move { Ok(Labels::default()) })
+
+    fn labels(&self, after: Option<UploadId>, limit: usize) -> Pending<'_, Labels> {
+        Box::pin(async move {
+            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let entries = self.entries();
+            let ids = entries.range((start, Bound::Unbounded)).map(|(id, _)| *id);
+            Ok(Labels { ids: ids.take(limit).collect() })
+        })
     }
+
     fn joining(&self) -> Joining {
         Joining::Supported
     }
+
     fn sweep(
         &self,
-        _: std::time::Duration,
-        _: Box<dyn Fn(UploadId) -> bool + Send>,
+        age: Duration,
+        known: Box<dyn Fn(UploadId) -> bool + Send>,
     ) -> Pending<'_, u64> {
-        Box::pin(async move { Ok(0) })
+        Box::pin(async move {
+            let mut entries = self.entries();
+            let before = entries.len();
+            entries.retain(|id, entry| {
+                let old = |blob: &Arc<Mutex<Blob>>| lock(blob).touched.elapsed() >= age;
+                let label = entry.label.as_ref();
+                entry.published
+                    || !entry.blob.as_ref().is_some_and(old)
+                    || label.is_some_and(|label| record::decode(label).is_ok())
+                    || known(*id)
+            });
+            Ok(count(before.saturating_sub(entries.len())))
+        })
     }
+}
+
+struct MemoryWriter {
+    shared: Arc<Shared>,
+    id: UploadId,
+    blob: Arc<Mutex<Blob>>,
+}
+
+impl BlobWriter for MemoryWriter {
+    fn write(&self, at: UploadOffset, batch: &[Bytes]) -> Result<(), StorageError> {
+        let mut position = index(at);
+        for bytes in batch {
+            self.shared.admit(count(bytes.len()))?;
+            lock(&self.blob).put(position, bytes)?;
+            position = position.saturating_add(bytes.len());
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> Result<UploadOffset, StorageError> {
+        let offset = UploadOffset::new(count(lock(&self.blob).bytes.len()));
+        offset.ok_or_else(|| damaged(self.id, "it is longer than any upload"))
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn cut(&self, at: UploadOffset) -> Result<(), StorageError> {
+        lock(&self.blob).cut(self.id, at)
+    }
+
+    fn keep_tail(&self) -> Result<(), StorageError> {
+        lock(&self.blob).unproven = None;
+        Ok(())
+    }
+}
+
+struct MemoryReader {
+    blob: Arc<Mutex<Blob>>,
+    length: u64,
+}
+
+impl BlobReader for MemoryReader {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, at: UploadOffset, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        let blob = lock(&self.blob);
+        let rest = blob.bytes.get(index(at)..).unwrap_or_default();
+        let (from, to) = (rest.iter(), buffer.iter_mut());
+        let mut filled = 0_usize;
+        for (to, from) in to.zip(from) {
+            *to = *from;
+            filled = filled.saturating_add(1);
+        }
+        Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::storage::contract::blob::every_promise!(|| {
+        crate::storage::contract::blob::Subject {
+            store: Arc::new(MemoryBlobStore::new(u64::MAX)),
+            full: Arc::new(MemoryBlobStore::new(0)),
+            guard: Box::new(()),
+        }
+    });
 }

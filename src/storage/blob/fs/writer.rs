@@ -1,0 +1,217 @@
+//! Positioned writes into a running blob.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+
+use crate::storage::{BlobState, BlobWriter, StorageError, Tail};
+use crate::upload::{UploadId, UploadOffset};
+
+use super::Files;
+use super::layout::{FILE_MODE, Kind, sync_directory};
+use super::marker;
+use super::publish::remove;
+
+/// Most slices of one vectored write (`IOV_MAX` on Linux).
+const MAX_SLICES: usize = 1024;
+
+/// Writes one running blob.
+pub(super) struct FsWriter {
+    files: Arc<Files>,
+    id: UploadId,
+    file: File,
+    /// The name is not durable yet: the first sync has to see to that.
+    new_name: AtomicBool,
+    /// After a failed sync the system may have dropped what was to be written, and a later success
+    /// would say nothing about it.
+    sync_failed: AtomicBool,
+}
+
+impl Files {
+    /// See [`BlobStore::begin`](crate::storage::BlobStore::begin).
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        id: UploadId,
+        at: UploadOffset,
+        tail: Tail,
+    ) -> Result<FsWriter, StorageError> {
+        let (file, new) = self.open_running(id, at)?;
+        if !new {
+            // Before the mark moves: what lies behind `at` may be an older unproven tail.
+            cut(&file, id, at)?;
+        }
+        let mark = self.layout.marker(id);
+        match tail {
+            Tail::Keep if new => Ok(()),
+            Tail::Keep => remove(&mark).map(drop),
+            Tail::Discard => marker::set(&mark, at),
+        }
+        .map_err(StorageError::io("marking an unproven tail"))?;
+        Ok(FsWriter {
+            files: Arc::clone(self),
+            id,
+            file,
+            new_name: AtomicBool::new(new),
+            sync_failed: AtomicBool::new(false),
+        })
+    }
+
+    /// Opens the running blob for writing, and says whether it is new.
+    ///
+    /// A new blob can only be continued at its front, and only while there is no finished one.
+    pub(super) fn open_running(
+        &self,
+        id: UploadId,
+        at: UploadOffset,
+    ) -> Result<(File, bool), StorageError> {
+        let doing = StorageError::io("opening an upload for writing");
+        let path = self.layout.path(Kind::Running, id);
+        if at > UploadOffset::ZERO {
+            return match OpenOptions::new().write(true).open(path) {
+                Ok(file) => Ok((file, false)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(damaged(id, "there is nothing to continue"))
+                }
+                Err(error) => Err(doing(error)),
+            };
+        }
+        match create(&path) {
+            Ok(file) if self.layout.path(Kind::Finished, id).exists() => {
+                drop(file);
+                remove(&path).map_err(doing)?;
+                Err(damaged(id, "it is published already"))
+            }
+            Ok(file) => Ok((file, true)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = OpenOptions::new().write(true).open(path).map_err(doing)?;
+                Ok((file, false))
+            }
+            Err(error) => Err(doing(error)),
+        }
+    }
+
+    /// See [`BlobStore::state`](crate::storage::BlobStore::state).
+    pub(super) fn state(&self, id: UploadId) -> Result<Option<BlobState>, StorageError> {
+        let doing = || StorageError::io("looking at an upload");
+        // The finished name first: after an odd crash both may exist, and then it is the true one.
+        if let Some(bytes) = length(&self.layout.path(Kind::Finished, id)).map_err(doing())? {
+            return Ok(Some(BlobState { offset: offset(id, bytes)?, published: true }));
+        }
+        let Some(bytes) = length(&self.layout.path(Kind::Running, id)).map_err(doing())? else {
+            return Ok(None);
+        };
+        let there = offset(id, bytes)?;
+        let unproven = marker::get(&self.layout.marker(id)).map_err(doing())?;
+        let proven = unproven.map_or(there, |from| from.min(there));
+        Ok(Some(BlobState { offset: proven, published: false }))
+    }
+}
+
+/// Creates a file that must not be there.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+}
+
+/// Cuts a blob back to `at`; never pads it, because the padding would pass for a client's bytes.
+pub(super) fn cut(file: &File, id: UploadId, at: UploadOffset) -> Result<(), StorageError> {
+    let there = file.metadata().map_err(StorageError::io("looking at an upload"))?.len();
+    if there < at.get() {
+        return Err(damaged(id, "it is shorter than the offset to continue from"));
+    }
+    if there > at.get() {
+        file.set_len(at.get()).map_err(StorageError::io("cutting an upload back"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn damaged(id: UploadId, what: &str) -> StorageError {
+    StorageError::Damaged { id, what: what.to_owned() }
+}
+
+fn offset(id: UploadId, bytes: u64) -> Result<UploadOffset, StorageError> {
+    UploadOffset::new(bytes).ok_or_else(|| damaged(id, "it is longer than any upload"))
+}
+
+/// Bytes of a file, if there is one.
+fn length(path: &Path) -> io::Result<Option<u64>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl BlobWriter for FsWriter {
+    fn write(&self, at: UploadOffset, batch: &[Bytes]) -> Result<(), StorageError> {
+        let bytes = batch.iter().map(Bytes::len).fold(0, usize::saturating_add);
+        self.files.room.admit(u64::try_from(bytes).unwrap_or(u64::MAX))?;
+        write_all(&self.file, at.get(), batch).map_err(StorageError::io("writing an upload"))
+    }
+
+    fn written(&self) -> Result<UploadOffset, StorageError> {
+        let metadata = self.file.metadata().map_err(StorageError::io("looking at an upload"))?;
+        offset(self.id, metadata.len())
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        if !self.files.sync {
+            return Ok(());
+        }
+        let sync = || {
+            if self.sync_failed.load(Ordering::Acquire) {
+                return Err(io::Error::other("an earlier sync of this upload failed"));
+            }
+            // Data and size; times are not worth a journal commit.
+            self.file.sync_data()?;
+            if self.new_name.load(Ordering::Acquire) {
+                sync_directory(&self.files.layout.directory(Kind::Running, self.id))?;
+                self.new_name.store(false, Ordering::Release);
+            }
+            Ok(())
+        };
+        sync().map_err(|error| {
+            self.sync_failed.store(true, Ordering::Release);
+            StorageError::io("syncing an upload")(error)
+        })
+    }
+
+    fn cut(&self, at: UploadOffset) -> Result<(), StorageError> {
+        cut(&self.file, self.id, at)
+    }
+
+    fn keep_tail(&self) -> Result<(), StorageError> {
+        let doing = || StorageError::io("marking a tail as proven");
+        let layout = &self.files.layout;
+        let was_marked = remove(&layout.marker(self.id)).map_err(doing())?;
+        // A mark that came back after a power cut would take back bytes that were acknowledged.
+        if was_marked && self.files.sync {
+            sync_directory(&layout.directory(Kind::Running, self.id)).map_err(doing())?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes all of `batch` at `at`. On an error, what was written stays.
+fn write_all(file: &File, mut at: u64, batch: &[Bytes]) -> io::Result<()> {
+    let filled = batch.iter().filter(|bytes| !bytes.is_empty());
+    let mut slices: Vec<_> = filled.map(|bytes| IoSlice::new(bytes)).collect();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        let (now, _) = rest.split_at(rest.len().min(MAX_SLICES));
+        match rustix::io::pwritev(file, now, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                at = at.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+                IoSlice::advance_slices(&mut rest, written);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
