@@ -23,8 +23,7 @@ impl Engine {
         self.run(async move {
             let stored = shared.load(id, &owner)?;
             let session = if shared.leases.is_taken(id) {
-                shared.let_silent_writer_commit(id).await?;
-                shared.load(id, &owner)?.session
+                shared.beside_writer(id, &owner).await?
             } else {
                 shared.recovered(stored).await?.session
             };
@@ -82,14 +81,20 @@ fn present(session: &Session, shared: &Shared) -> Result<(), EngineError> {
 }
 
 impl Shared {
-    /// Waits for a writer that is silent or committing; returns at once beside one that receives.
-    async fn let_silent_writer_commit(&self, id: UploadId) -> Result<(), EngineError> {
+    /// The session while somebody writes it: after a writer that is silent or committing has let
+    /// go, or as last made durable by one that is receiving.
+    async fn beside_writer(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
         let patience = self.settings.takeover_timeout;
         match self.leases.claim(id, Claim::Inspect, patience).await {
-            // A look needs no lease: it is given back at once.
-            Ok(_) | Err(Occupied::Receiving(_)) => Ok(()),
-            // What is committed is true, if old: better than an error for a passing state.
-            Err(Occupied::Stuck | Occupied::ShuttingDown) => Ok(()),
+            Err(Occupied::Receiving(seat)) => match seat.ledger() {
+                Some(ledger) => Ok(ledger.committed().await),
+                None => Ok(self.load(id, owner)?.session),
+            },
+            // A look needs no lease: it is given back at once. And if the writer is stuck, what is
+            // stored is true, if old: better than an error for a passing state.
+            Ok(_) | Err(Occupied::Stuck | Occupied::ShuttingDown) => {
+                Ok(self.load(id, owner)?.session)
+            }
         }
     }
 

@@ -133,6 +133,12 @@ impl Ledger {
         Ok(committed.session.clone())
     }
 
+    /// The session as it is durable: a commit under way is waited for, since the store may show it
+    /// before it is flushed.
+    pub(super) async fn committed(&self) -> Session {
+        self.committed.lock().await.session.clone()
+    }
+
     /// The body ended as it should: everything counts, if it has the announced digest.
     pub(super) async fn conclude(
         &self,

@@ -198,8 +198,9 @@ mod tests {
     }
 
     async fn body(pieces: Vec<&'static str>) -> Body {
-        let pieces = pieces.into_iter().map(Bytes::from_static).collect();
-        let mut payload = actix_http::Payload::Stream { payload: Box::pin(Pieces(pieces)) };
+        let pieces = pieces.into_iter().map(Bytes::from).collect();
+        let pieces: Pin<Box<dyn Stream<Item = _>>> = Box::pin(Pieces(pieces));
+        let mut payload = actix_http::Payload::Stream { payload: pieces };
         let request = TestRequest::default().to_http_request();
         Body::new(Payload::from_request(&request, &mut payload).await.unwrap())
     }

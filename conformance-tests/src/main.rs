@@ -1,0 +1,132 @@
+//! `tidegate-conformance`: judges a resumable-upload server over the wire.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use conformance_tests::context::{Context, Parameters};
+use conformance_tests::report::{self, Totals};
+use conformance_tests::runner::{self, Filter};
+use conformance_tests::suites;
+use conformance_tests::target::Target;
+
+/// Judges a tus 1.0 server over the wire.
+///
+/// Exit code: 0 when no case failed, 1 when one did, 2 when the command line is wrong or names no
+/// case, 3 when the target cannot be judged.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate-conformance", version)]
+struct Arguments {
+    /// The creation URL, as http://host:port/path.
+    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    target: Option<String>,
+    /// Run only this suite; may be repeated.
+    #[arg(long = "suite", value_name = "NAME")]
+    suites: Vec<String>,
+    /// Run only cases with this in their name, in this group, or with this id; may be repeated.
+    #[arg(long = "case", value_name = "TEXT|GROUP|ID")]
+    cases: Vec<String>,
+    /// Send this header line with every request; may be repeated.
+    #[arg(long = "header", value_name = "LINE")]
+    headers: Vec<String>,
+    /// A header line of a second user, for the cases about ownership; may be repeated.
+    #[arg(long = "other-header", value_name = "LINE")]
+    other_headers: Vec<String>,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    report: Format,
+    /// Name the cases instead of running them.
+    #[arg(long)]
+    list: bool,
+    /// How many cases run side by side.
+    #[arg(long, default_value_t = 4)]
+    threads: usize,
+    /// How often racing requests race; raise --case-seconds with it.
+    #[arg(long, default_value_t = 25)]
+    race_rounds: u32,
+    /// The longest answer to HEAD that counts as immediate while a writer is silent.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 50)]
+    prompt_milliseconds: u64,
+    /// After how much silence the server closes a connection; without it that is not judged.
+    #[arg(long, value_name = "SECONDS")]
+    idle_timeout_seconds: Option<u64>,
+    /// The server does not serve finished uploads from their own URL.
+    #[arg(long)]
+    without_downloads: bool,
+    /// Longest time one case may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    case_seconds: u64,
+}
+
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Lines for people.
+    Text,
+    /// One object for machines.
+    Json,
+}
+
+fn main() -> ExitCode {
+    match judge(&Arguments::parse(), &mut io::stdout().lock()) {
+        Ok(code) => code,
+        Err(refusal) => {
+            let _ = writeln!(io::stderr(), "tidegate-conformance: {}", refusal.message);
+            ExitCode::from(refusal.code)
+        }
+    }
+}
+
+/// Why nothing was judged.
+struct Refusal {
+    code: u8,
+    message: String,
+}
+
+impl Refusal {
+    fn usage(error: impl ToString) -> Self {
+        Self { code: 2, message: error.to_string() }
+    }
+
+    fn target(error: impl ToString) -> Self {
+        Self { code: 3, message: error.to_string() }
+    }
+}
+
+fn judge(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Refusal> {
+    let filter = Filter { suites: arguments.suites.clone(), cases: arguments.cases.clone() };
+    let cases = runner::list(suites::ALL, &filter);
+    if cases.is_empty() {
+        return Err(Refusal::usage("no case matches; --list names them all"));
+    }
+    if arguments.list {
+        report::list(out, &cases).map_err(Refusal::usage)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let url = arguments.target.clone().unwrap_or_default();
+    let target = Target::parse(&url)
+        .and_then(|target| target.always(&arguments.headers))
+        .and_then(|target| target.other_user(&arguments.other_headers))
+        .map_err(Refusal::usage)?;
+    let offers = target.probe().map_err(Refusal::target)?;
+    let context = Context { target, offers, parameters: parameters(arguments) };
+    let results = runner::run(&context, &cases, arguments.threads);
+    match arguments.report {
+        Format::Text => report::text(out, &results),
+        Format::Json => report::as_json(out, &url, &results),
+    }
+    .map_err(Refusal::usage)?;
+    Ok(if Totals::of(&results).failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn parameters(arguments: &Arguments) -> Parameters {
+    Parameters {
+        race_rounds: arguments.race_rounds,
+        prompt: Duration::from_millis(arguments.prompt_milliseconds),
+        idle_timeout: arguments.idle_timeout_seconds.map(Duration::from_secs),
+        downloads: !arguments.without_downloads,
+        case_time: Duration::from_secs(arguments.case_seconds),
+        ..Parameters::default()
+    }
+}

@@ -1,0 +1,32 @@
+//! The cases: one registry per suite.
+//!
+//! | suite | judges |
+//! |---|---|
+//! | [`tus`] | the tus 1.0 protocol, core and extensions |
+//! | [`resume`] | what survives cuts, silence, races and takeovers |
+//! | [`abuse`] | what hostile or broken requests can do |
+//! | [`download`] | how finished uploads are served |
+
+pub mod abuse;
+pub mod download;
+pub mod resume;
+pub mod tus;
+
+use crate::case::Group;
+
+/// A list of groups under one name.
+#[derive(Clone, Copy, Debug)]
+pub struct Suite {
+    /// What `--suite` calls it.
+    pub name: &'static str,
+    /// Its groups.
+    pub groups: &'static [&'static Group],
+}
+
+/// Every suite.
+pub const ALL: &[Suite] = &[
+    Suite { name: "tus", groups: tus::GROUPS },
+    Suite { name: "resume", groups: resume::GROUPS },
+    Suite { name: "abuse", groups: abuse::GROUPS },
+    Suite { name: "download", groups: download::GROUPS },
+];

@@ -1,0 +1,286 @@
+//! Where the server under test is, and what it says it can do.
+
+use std::time::{Duration, Instant};
+
+use crate::wire::{Connection, Limits, Request, Response, WireError};
+
+/// Longest wait for one step of the first exchange with a target.
+const PROBE_STEP: Duration = Duration::from_secs(5);
+
+/// Why a URL or a header line given on the command line is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The URL is not one this suite can speak to.
+    #[error("{url:?} is not a target: {reason}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What would be right.
+        reason: &'static str,
+    },
+    /// A header line is not `Name: value`.
+    #[error("{0:?} is not a header line; write it as 'Name: value'")]
+    Header(String),
+}
+
+/// Why no case was run.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Nothing answers there, or not with HTTP.
+    #[error("no HTTP server answers at {address}: {source}")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// What went wrong.
+        source: WireError,
+    },
+    /// An HTTP server answers, but not as a tus 1.0 endpoint does.
+    #[error(
+        "{url} is not a tus 1.0 endpoint: OPTIONS was answered with {status} and without Tus-Version"
+    )]
+    NotTus {
+        /// The whole target URL.
+        url: String,
+        /// The status of the answer.
+        status: u16,
+    },
+}
+
+/// The creation URL of the server under test.
+#[derive(Clone, Debug)]
+pub struct Target {
+    host: String,
+    address: String,
+    path: String,
+    always: Vec<(String, String)>,
+    other: Option<Vec<(String, String)>>,
+}
+
+impl Target {
+    /// Reads `http://host[:port]/path`.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Url`] for anything else.
+    pub fn parse(url: &str) -> Result<Self, TargetError> {
+        let wrong = |reason| TargetError::Url { url: url.to_owned(), reason };
+        let rest = url
+            .strip_prefix("http://")
+            .ok_or_else(|| wrong("write http://host:port/path (TLS is not spoken)"))?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if host.is_empty() || host.contains(['@', ' ', '?', '#']) {
+            return Err(wrong("the host is missing or malformed"));
+        }
+        if path.contains(['?', '#', ' ']) {
+            return Err(wrong("the path must not contain a query, a fragment or blanks"));
+        }
+        let has_port = host
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok() && !host.ends_with(']'));
+        let address = if has_port { host.to_owned() } else { format!("{host}:80") };
+        Ok(Self {
+            host: host.to_owned(),
+            address,
+            path: format!("/{path}"),
+            always: Vec::new(),
+            other: None,
+        })
+    }
+
+    /// Adds header lines (`Name: value`) that every request of the suite carries.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Header`] when one is malformed.
+    pub fn always(mut self, lines: &[String]) -> Result<Self, TargetError> {
+        self.always = fields(lines)?;
+        Ok(self)
+    }
+
+    /// The header lines of a second user, for the cases about ownership.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Header`] when one is malformed.
+    pub fn other_user(mut self, lines: &[String]) -> Result<Self, TargetError> {
+        self.other = if lines.is_empty() { None } else { Some(fields(lines)?) };
+        Ok(self)
+    }
+
+    /// The same target as its second user sees it, if one was named.
+    pub fn as_other_user(&self) -> Option<Self> {
+        let always = self.other.clone()?;
+        Some(Self { always, other: None, ..self.clone() })
+    }
+
+    /// What `Host` says.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Where to connect, as `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The path of the creation URL.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The fields every request carries.
+    pub fn fields(&self) -> &[(String, String)] {
+        &self.always
+    }
+
+    /// Whether the suite was given credentials.
+    pub fn authenticates(&self) -> bool {
+        self.always.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization"))
+    }
+
+    /// The path of the upload named `id` below the creation URL; `id` is not encoded.
+    pub fn below(&self, id: &str) -> String {
+        format!("{}/{id}", self.path.trim_end_matches('/'))
+    }
+
+    /// The whole URL of a path on this server.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.host)
+    }
+
+    /// The path a `Location` leads to: absolute URLs keep their path only, since a proxy may have
+    /// another name for the host; relative ones are resolved against the creation URL.
+    pub fn resolve(&self, location: &str) -> String {
+        let after_scheme = location
+            .strip_prefix("http:")
+            .or_else(|| location.strip_prefix("https:"))
+            .unwrap_or(location);
+        if let Some(rest) = after_scheme.strip_prefix("//") {
+            return format!("/{}", rest.split_once('/').map_or("", |(_, path)| path));
+        }
+        if location.starts_with('/') {
+            return location.to_owned();
+        }
+        let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{folder}/{location}")
+    }
+
+    /// Asks the target what it can do.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError`] when it is down, silent, not HTTP or not tus.
+    pub fn probe(&self) -> Result<Offers, ProbeError> {
+        let response = self
+            .options()
+            .map_err(|source| ProbeError::Unreachable { address: self.address.clone(), source })?;
+        if response.head.headers.get("Tus-Version").is_none() {
+            let status = response.head.status;
+            return Err(ProbeError::NotTus { url: self.url(&self.path), status });
+        }
+        Ok(Offers::of(&response))
+    }
+
+    fn options(&self) -> Result<Response, WireError> {
+        let until = Instant::now().checked_add(PROBE_STEP.saturating_mul(2));
+        let limits = Limits { step: PROBE_STEP, until: until.unwrap_or_else(Instant::now) };
+        let mut connection = Connection::open(&self.address, limits)?;
+        let request = Request::new("OPTIONS", &self.path);
+        connection.send_request(&request, &self.host, &self.always)?;
+        Ok(connection.answer("OPTIONS")?.response)
+    }
+}
+
+/// What the server advertises in its answer to OPTIONS.
+#[derive(Clone, Debug, Default)]
+pub struct Offers {
+    extensions: Vec<String>,
+    algorithms: Vec<String>,
+    max_size: Option<u64>,
+}
+
+impl Offers {
+    fn of(response: &Response) -> Self {
+        let headers = &response.head.headers;
+        Self {
+            extensions: headers.list("Tus-Extension"),
+            algorithms: headers.list("Tus-Checksum-Algorithm"),
+            max_size: headers.get("Tus-Max-Size").and_then(|value| value.parse().ok()),
+        }
+    }
+
+    /// Whether `extension` is listed in `Tus-Extension`.
+    pub fn has(&self, extension: &str) -> bool {
+        self.extensions.iter().any(|listed| listed == extension)
+    }
+
+    /// The extensions as listed.
+    pub fn extensions(&self) -> &[String] {
+        &self.extensions
+    }
+
+    /// The checksum algorithms as listed.
+    pub fn algorithms(&self) -> &[String] {
+        &self.algorithms
+    }
+
+    /// The advertised maximum size of an upload in bytes.
+    pub fn max_size(&self) -> Option<u64> {
+        self.max_size
+    }
+}
+
+fn fields(lines: &[String]) -> Result<Vec<(String, String)>, TargetError> {
+    lines
+        .iter()
+        .map(|line| {
+            let (name, value) =
+                line.split_once(':').ok_or_else(|| TargetError::Header(line.clone()))?;
+            let broken = name.is_empty() || name.contains(' ') || line.contains(['\r', '\n']);
+            if broken {
+                return Err(TargetError::Header(line.clone()));
+            }
+            Ok((name.to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_has_a_host_a_port_and_a_path() {
+        let target = Target::parse("http://localhost:8080/files").unwrap();
+        assert_eq!((target.address(), target.path()), ("localhost:8080", "/files"));
+        assert_eq!(Target::parse("http://example.org/files/").unwrap().address(), "example.org:80");
+        assert_eq!(Target::parse("http://[::1]:9/f").unwrap().address(), "[::1]:9");
+        assert_eq!(Target::parse("http://[::1]/f").unwrap().address(), "[::1]:80");
+    }
+
+    #[test]
+    fn what_cannot_be_spoken_to_is_refused() {
+        for url in ["https://a/files", "a:80/files", "http:///files", "http://a/b?c", ""] {
+            assert!(Target::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_location_leads_to_a_path() {
+        let target = Target::parse("http://h:1/api/files/").unwrap();
+        assert_eq!(target.resolve("https://proxy/api/files/x"), "/api/files/x");
+        assert_eq!(target.resolve("//proxy/api/files/x"), "/api/files/x");
+        assert_eq!(target.resolve("/api/files/x"), "/api/files/x");
+        assert_eq!(target.resolve("x"), "/api/files/x");
+        assert_eq!(target.below("x"), "/api/files/x");
+    }
+
+    #[test]
+    fn a_header_line_needs_a_colon_and_no_line_break() {
+        let target = || Target::parse("http://h/").unwrap();
+        assert!(target().always(&["Authorization: Bearer x".to_owned()]).unwrap().authenticates());
+        for line in ["Authorization", "a b: c", "a: b\r\nc: d", ": x"] {
+            assert!(target().always(&[line.to_owned()]).is_err(), "{line:?}");
+        }
+    }
+}

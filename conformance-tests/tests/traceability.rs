@@ -1,0 +1,103 @@
+//! The specification and the cases can be found from each other.
+
+#![expect(clippy::unwrap_used, reason = "what a helper cannot do fails its test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use conformance_tests::runner::{self, Filter};
+use conformance_tests::suites;
+
+/// One row of the tables in `protocol-spec/tus-1.0.md`.
+struct Row {
+    level: String,
+    text: String,
+}
+
+impl Row {
+    /// Whether the server must do it.
+    fn binds_the_server(&self) -> bool {
+        self.level.contains('M') && !self.level.contains("(C)")
+    }
+
+    /// The path after `proved by:`, if the row names one.
+    fn proof(&self) -> Option<&str> {
+        let rest = self.text.split_once("proved by:")?.1;
+        rest.trim_start().trim_start_matches('`').split(['`', ' ', '|']).next()
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn rows() -> BTreeMap<String, Row> {
+    let text = fs::read_to_string(root().join("protocol-spec/tus-1.0.md")).unwrap();
+    let mut rows = BTreeMap::new();
+    for line in text.lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let ["", id, level, rule, ours, ""] = cells.as_slice() else { continue };
+        if !["T-", "W-", "B-", "D-"].iter().any(|family| id.starts_with(family)) {
+            continue;
+        }
+        assert!(!rule.is_empty() && !ours.is_empty(), "{id} says nothing");
+        let row = Row { level: (*level).to_owned(), text: line.to_owned() };
+        assert!(rows.insert((*id).to_owned(), row).is_none(), "{id} is there twice");
+    }
+    rows
+}
+
+fn judged() -> BTreeSet<&'static str> {
+    runner::list(suites::ALL, &Filter::default())
+        .iter()
+        .flat_map(|listed| listed.case.ids)
+        .copied()
+        .collect()
+}
+
+#[test]
+fn every_requirement_that_binds_the_server_has_a_case_or_names_its_proof() {
+    let (rows, judged) = (rows(), judged());
+    assert!(rows.values().filter(|row| row.binds_the_server()).count() > 50);
+    for (id, row) in rows.iter().filter(|(_, row)| row.binds_the_server()) {
+        if judged.contains(id.as_str()) {
+            continue;
+        }
+        let proof = row.proof().unwrap_or_else(|| panic!("{id} has neither a case nor a proof"));
+        assert!(root().join(proof).exists(), "the proof of {id}, {proof}, does not exist");
+    }
+}
+
+#[test]
+fn every_requirement_of_ours_has_a_case() {
+    let judged = judged();
+    for id in rows().keys().filter(|id| !id.starts_with('T')) {
+        assert!(judged.contains(id.as_str()), "{id} has no case");
+    }
+}
+
+#[test]
+fn every_proof_that_is_named_exists() {
+    for (id, row) in rows() {
+        if let Some(proof) = row.proof() {
+            assert!(root().join(proof).exists(), "the proof of {id}, {proof}, does not exist");
+        }
+    }
+}
+
+#[test]
+fn every_id_a_case_names_is_in_the_specification() {
+    let rows = rows();
+    for id in judged() {
+        assert!(rows.contains_key(id), "{id} is in no row");
+    }
+}
+
+#[test]
+fn the_suite_does_not_depend_on_the_gateway() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+    let manifest = manifest.unwrap();
+    let names_it = |line: &str| line.split('=').next().is_some_and(|key| key.trim() == "tidegate");
+    assert!(!manifest.lines().any(names_it));
+}

@@ -1,0 +1,21 @@
+//! `Upload-Concat`: what is taken names only uploads under our own path, and echoes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidegate::protocol::location::{Outside, Place};
+use tidegate::protocol::tus::upload_concat::{self, UploadConcat};
+use tidegate::protocol::{BodyLength, RequestHead};
+
+fuzz_target!(|line: &[u8]| {
+    let outside = Outside::from_public_url("https://up.example.org/in").unwrap_or_default();
+    let place = Place { base_path: "/files".to_owned(), outside };
+    let fields = vec![("Upload-Concat", line)];
+    let head = RequestHead { method: "POST", path: "/", fields, body: BodyLength::Empty };
+    if let Ok(Some(UploadConcat::Final { parts, as_received })) =
+        upload_concat::read(&head, &place, 8)
+    {
+        assert!((1..=8).contains(&parts.len()));
+        assert_eq!(as_received.as_bytes(), line);
+        assert!(parts.iter().all(|part| as_received.contains(&format!("/files/{part}"))));
+    }
+});

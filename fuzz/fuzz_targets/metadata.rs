@@ -1,0 +1,18 @@
+//! `Upload-Metadata`: what is taken reads back the same and fits in a field.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidegate::protocol::{BodyLength, RequestHead, tus::upload_metadata};
+use tidegate::upload::Metadata;
+
+fuzz_target!(|lines: Vec<Vec<u8>>| {
+    let fields = lines.iter().map(|line| ("Upload-Metadata", line.as_slice())).collect();
+    let head = RequestHead { method: "POST", path: "/", fields, body: BodyLength::Empty };
+    if let Ok(metadata) = upload_metadata::read(&head, 4096) {
+        let text = metadata.as_str();
+        assert!(text.len() <= 4096);
+        assert!(text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t'));
+        assert_eq!(Metadata::parse(text).as_ref(), Ok(&metadata));
+        assert!(metadata.entries().all(|(key, value)| metadata.get(key) == Some(value)));
+    }
+});
