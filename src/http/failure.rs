@@ -11,6 +11,13 @@ pub(super) enum Failure {
     Refused(Problem),
     /// The engine could not.
     Engine(EngineError),
+    /// A creation broke off in its body, but the upload is there (T-92).
+    LeftBehind {
+        /// Why it broke off.
+        problem: Problem,
+        /// Where the upload is.
+        location: String,
+    },
 }
 
 impl From<Problem> for Failure {
@@ -29,11 +36,24 @@ impl Failure {
     /// What the client is told. A fault on our side is logged here, once, with the upload's id.
     pub(super) fn problem(self, upload: Option<UploadId>) -> Problem {
         match self {
-            Self::Refused(problem) => problem,
+            Self::Refused(problem) | Self::LeftBehind { problem, .. } => problem,
             Self::Engine(error) => {
                 log(&error, upload);
                 problem(error)
             }
+        }
+    }
+
+    /// The failure of a creation's body: whoever gets the answer learns where the upload is, if
+    /// what had arrived was kept.
+    pub(super) fn in_creation(self, upload: UploadId, location: String) -> Self {
+        let problem = self.problem(Some(upload));
+        // After a wrong checksum nothing was created.
+        let discarded = matches!(problem, Problem::ChecksumMismatch { .. });
+        if problem.offset().is_some() && !discarded {
+            Self::LeftBehind { problem, location }
+        } else {
+            Self::Refused(problem)
         }
     }
 }

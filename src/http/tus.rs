@@ -8,7 +8,7 @@ use crate::protocol::download as wire;
 use crate::protocol::head::{BodyLength, ResponseHead};
 use crate::protocol::method::Method;
 use crate::protocol::problem::Problem;
-use crate::protocol::tus::create::{Create, created};
+use crate::protocol::tus::create::{Create, created, cut_short};
 use crate::protocol::tus::inspect::{self, Asker};
 use crate::protocol::tus::{append, carries_bytes, options, refused, terminate};
 use crate::upload::{Relation, Session, UploadId};
@@ -88,7 +88,9 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
         Create::WithBody(new, first) => {
             let first = FirstBody { bytes: first.bytes, digest: first.digest };
             let transfer = gateway.engine.create_with_body(new, first).await?;
-            body.pour(transfer, settings).await?
+            let (id, location) = (transfer.id(), call.place.of(transfer.id()));
+            let poured = body.pour(transfer, settings).await;
+            poured.map_err(|failure| failure.in_creation(id, location))?
         }
     };
     Ok((created(&session, &call.place, &gateway.profile), Tail::Own))
@@ -141,6 +143,9 @@ fn is_served(session: &Session) -> bool {
 fn answer(call: &Call<'_>, id: Option<UploadId>, outcome: Outcome) -> HttpResponse {
     let (head, tail, ends_connection) = match outcome {
         Ok((head, tail)) => (head, tail, false),
+        Err(Failure::LeftBehind { problem, location }) => {
+            (cut_short(&problem, location), Tail::Own, problem.ends_connection())
+        }
         Err(failure) => {
             let problem = failure.problem(id);
             let head = match call.method {

@@ -9,8 +9,8 @@ use crate::upload::{Digest, NewSession, Owner, Relation, Session, UploadLength};
 use super::extensions::{Extension, Profile};
 use super::upload_concat::UploadConcat;
 use super::{
-    carries_bytes, speaking, upload_checksum, upload_concat, upload_expires, upload_length,
-    upload_metadata, version,
+    carries_bytes, refused, speaking, upload_checksum, upload_concat, upload_expires,
+    upload_length, upload_metadata, version,
 };
 
 /// What a client asks for with `POST`.
@@ -148,6 +148,13 @@ pub fn created(session: &Session, place: &Place, profile: &Profile) -> ResponseH
         Relation::Final { .. } => {}
     }
     upload_expires::add(head, session, profile)
+}
+
+/// The refusal of a creation whose body broke off: the upload is there with what arrived, and the
+/// client learns where (T-92).
+#[must_use]
+pub fn cut_short(problem: &Problem, location: String) -> ResponseHead {
+    refused(problem).with("Location", location)
 }
 
 #[cfg(test)]

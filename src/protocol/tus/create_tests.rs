@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::tus::examples::{ID, head, place, profile, session};
-use crate::upload::Limits;
+use crate::upload::{Limits, UploadOffset};
 
 const CONTENT: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
 const LENGTH: (&str, &str) = ("Upload-Length", "10");
@@ -137,4 +137,13 @@ fn the_room_a_creation_needs_is_its_length_or_its_body() {
     assert_eq!(need(&[LENGTH, CONTENT], BodyLength::Known(3)), 10);
     assert_eq!(need(&[("Upload-Defer-Length", "1"), CONTENT], BodyLength::Known(3)), 3);
     assert_eq!(need(&[("Upload-Defer-Length", "1")], BodyLength::Empty), 0);
+}
+
+#[test]
+fn a_creation_that_broke_off_says_where_the_upload_is_and_how_far_it_got() {
+    let offset = UploadOffset::new(7);
+    let answer = cut_short(&Problem::Idle { offset }, "/files/x".to_owned());
+    assert_eq!(answer.status, 408);
+    assert_eq!(answer.get("Location"), Some("/files/x"));
+    assert_eq!(answer.get("Upload-Offset"), Some("7"));
 }
