@@ -1,4 +1,4 @@
-//! The self-describing record of an upload: `labels/ab/<id>`.
+//! The self-describing record of an upload: `labels/a/<id>`.
 //!
 //! A file of its own, because it outlives everything that may happen to the blob: it is there
 //! before the first byte, publishing does not touch it, and any way to copy files copies it too,

@@ -38,6 +38,26 @@ impl Kind {
     }
 }
 
+/// The ids that begin with one hexadecimal digit; they share a directory of each kind.
+///
+/// Sixteen: enough that threads do not queue for one directory, few enough that making them all
+/// does not delay the first start, which 256 of each kind did by more than a second on a slow disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Shard(u8);
+
+impl Shard {
+    /// Every shard, in the order of ids.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..16).map(Self)
+    }
+
+    /// The shard of this id.
+    pub(super) const fn of(id: UploadId) -> Self {
+        let [first, ..] = *id.as_bytes();
+        Self(first >> 4)
+    }
+}
+
 impl Layout {
     /// Makes every directory, and makes sure that files in them can be written and synced.
     pub(super) fn prepare(root: &Path) -> Result<Self, StorageError> {
@@ -59,7 +79,7 @@ impl Layout {
         };
         builder(&self.root)?;
         for kind in Kind::ALL {
-            for shard in 0..=u8::MAX {
+            for shard in Shard::all() {
                 builder(&self.shard(kind, shard))?;
             }
             // The names of the shards; the shards themselves are empty and need no sync.
@@ -85,15 +105,14 @@ impl Layout {
         probe().map_err(|error| named(&path, &error))
     }
 
-    /// The directory of the ids that begin with this byte.
-    pub(super) fn shard(&self, kind: Kind, shard: u8) -> PathBuf {
-        self.root.join(kind.name()).join(format!("{shard:02x}"))
+    /// The directory of the ids in this shard.
+    pub(super) fn shard(&self, kind: Kind, Shard(digit): Shard) -> PathBuf {
+        self.root.join(kind.name()).join(format!("{digit:x}"))
     }
 
     /// The directory that holds the file of this id.
     pub(super) fn directory(&self, kind: Kind, id: UploadId) -> PathBuf {
-        let [shard, ..] = *id.as_bytes();
-        self.shard(kind, shard)
+        self.shard(kind, Shard::of(id))
     }
 
     pub(super) fn path(&self, kind: Kind, id: UploadId) -> PathBuf {

@@ -1,14 +1,14 @@
 //! Blobs as local files: the default.
 //!
 //! ```text
-//! <root>/running/ab/<id>            bytes as they arrive, in place
-//! <root>/running/ab/<id>.unproven   where a tail begins that recovery must discard
-//! <root>/finished/ab/<id>           published: the bytes and nothing else
-//! <root>/labels/ab/<id>             the self-describing record, newest last
+//! <root>/running/a/<id>            bytes as they arrive, in place
+//! <root>/running/a/<id>.unproven   where a tail begins that recovery must discard
+//! <root>/finished/a/<id>           published: the bytes and nothing else
+//! <root>/labels/a/<id>             the self-describing record, newest last
 //! ```
 //!
-//! `ab` are the first two digits of the id. The 256 directories of each kind are made when the
-//! store is opened, so that no request waits for one. Only ids are ever part of a path.
+//! `a` is the first digit of the id. The sixteen directories of each kind are made when the store
+//! is opened, so that no request waits for one. Only ids are ever part of a path.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Listing what is there, one shard at a time, and removing what nobody knows.
+//! Listing what is there in pages, and removing what nobody knows.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,28 +9,19 @@ use crate::storage::{Labels, StorageError};
 use crate::upload::UploadId;
 
 use super::Files;
-use super::layout::{Kind, Layout};
+use super::layout::{Kind, Shard};
+
+/// Ids looked at in one go by a sweep.
+const PAGE: usize = 1000;
 
 impl Files {
     /// See [`BlobStore::labels`](crate::storage::BlobStore::labels).
-    ///
-    /// Memory is bounded by the ids of one shard, a 256th of all.
     pub(super) fn labels(
         &self,
         after: Option<UploadId>,
         limit: usize,
     ) -> Result<Labels, StorageError> {
-        let mut page = Labels::default();
-        let [first, ..] = after.map_or([0; 16], |id| *id.as_bytes());
-        for shard in first..=u8::MAX {
-            let found = ids(&self.layout, &Kind::ALL, shard)?;
-            let behind = found.into_iter().filter(|id| after.is_none_or(|after| *id > after));
-            page.ids.extend(behind.take(limit.saturating_sub(page.ids.len())));
-            if page.ids.len() >= limit {
-                break;
-            }
-        }
-        Ok(page)
+        Ok(Labels { ids: self.ids(&Kind::ALL, after, limit)? })
     }
 
     /// See [`BlobStore::sweep`](crate::storage::BlobStore::sweep).
@@ -41,9 +32,12 @@ impl Files {
         age: Duration,
         known: &dyn Fn(UploadId) -> bool,
     ) -> Result<u64, StorageError> {
-        let mut removed = 0_u64;
-        for shard in 0..=u8::MAX {
-            for id in ids(&self.layout, &[Kind::Running], shard)? {
+        let (mut removed, mut after) = (0_u64, None);
+        loop {
+            let page = self.ids(&[Kind::Running], after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(removed) };
+            after = Some(*last);
+            for id in page {
                 let path = self.layout.path(Kind::Running, id);
                 let old = is_old(&path, age).map_err(StorageError::io("looking at an upload"))?;
                 if old && self.discard(id, known)? {
@@ -51,7 +45,32 @@ impl Files {
                 }
             }
         }
-        Ok(removed)
+    }
+
+    /// The first `limit` ids behind `after` that have a file of one of these kinds, ascending.
+    ///
+    /// Memory is bounded by `limit`, whatever the directories hold.
+    fn ids(
+        &self,
+        kinds: &[Kind],
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<UploadId>, StorageError> {
+        let mut ids = Vec::new();
+        for shard in Shard::all().skip_while(|shard| after.is_some_and(|id| *shard < Shard::of(id)))
+        {
+            let mut nearest =
+                Nearest { after, limit: limit.saturating_sub(ids.len()), ids: BTreeSet::new() };
+            for kind in kinds {
+                let listed = nearest.take_from(&self.layout.shard(*kind, shard));
+                listed.map_err(StorageError::io("listing uploads"))?;
+            }
+            ids.extend(nearest.ids);
+            if ids.len() >= limit {
+                break;
+            }
+        }
+        Ok(ids)
     }
 
     /// Removes a running blob that nobody misses; says whether it did.
@@ -75,21 +94,26 @@ impl Files {
     }
 }
 
-/// Ids that have a file in one of these directories. Marks and half-written labels are no ids.
-fn ids(layout: &Layout, kinds: &[Kind], shard: u8) -> Result<BTreeSet<UploadId>, StorageError> {
-    let mut found = BTreeSet::new();
-    for kind in kinds {
-        let listed = list(&layout.shard(*kind, shard), &mut found);
-        listed.map_err(StorageError::io("listing uploads"))?;
-    }
-    Ok(found)
+/// The smallest ids behind `after`, at most `limit`.
+struct Nearest {
+    after: Option<UploadId>,
+    limit: usize,
+    ids: BTreeSet<UploadId>,
 }
 
-fn list(directory: &Path, found: &mut BTreeSet<UploadId>) -> io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
-        found.extend(entry?.file_name().to_str().and_then(|name| name.parse::<UploadId>().ok()));
+impl Nearest {
+    /// Looks through one directory. Marks and half-written labels have no names that are ids.
+    fn take_from(&mut self, directory: &Path) -> io::Result<()> {
+        for entry in std::fs::read_dir(directory)? {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.parse::<UploadId>().ok());
+            self.ids.extend(id.filter(|id| self.after.is_none_or(|after| *id > after)));
+            if self.ids.len() > self.limit {
+                self.ids.pop_last();
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Whether a file was last written at least `age` ago. One that is gone is not old.
