@@ -21,7 +21,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        Self { sessions: MemorySessionStore::new(), blobs: MemoryBlobStore::new() }
+        Self { sessions: MemorySessionStore::new(), blobs: MemoryBlobStore::new(u64::MAX) }
     }
 
     async fn looked_at(&self) -> Vec<Finding> {
