@@ -16,22 +16,46 @@
 //! | `auth` | who may do anything |
 //! | `reply` | response heads become responses |
 //! | `failure` | **the** place where an engine failure becomes a problem |
+//! | `upload_side` | the routes on the listeners that clients reach |
+//! | `listener` | listeners, put together from `actix-server` and `actix-http` over our own stream |
+//! | `bind` | sockets to listen on, TCP and Unix |
+//! | `transport` | the stream of a connection: TCP, Unix or TLS, its timeouts and its bounds |
+//! | `interlude` | what may arrive between two requests, and for how long |
+//! | `connection` | the handle by which a handler reaches its connection |
+//! | `welcome` | what happens between `accept` and the first request |
+//! | `turn` | tells the connection when a request begins and its answer ends |
+//! | `tls` | certificates that are reloaded when their files change |
+//! | `trace` | request ids and the access log |
+//! | `metrics` | what Prometheus is told |
+//! | `admin` | health, metrics and sessions, for the operator on this machine |
 //! | `settings` | what the HTTP side is told at start |
 
+pub mod admin;
 mod auth;
+mod bind;
 mod body;
 mod call;
+pub mod connection;
 mod download;
 pub mod expect;
 mod failure;
 mod file_body;
 mod gateway;
+mod interlude;
+pub mod listener;
+pub mod metrics;
 mod pace;
 mod reply;
 pub mod routes;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+pub mod tls;
+pub mod trace;
+pub mod transport;
+mod turn;
 mod tus;
+pub mod upload_side;
+mod welcome;
 
 pub use gateway::{Gateway, GatewayError};

@@ -129,3 +129,77 @@ pub struct TlsSettings {
     /// Bound on a handshake.
     pub handshake_timeout: Duration,
 }
+
+/// How connections are taken, held and let go.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Threads that serve connections; each has its own event loop.
+    pub workers: usize,
+    /// A worker with this many connections takes no more; further clients wait in the backlog.
+    pub max_connections_per_worker: usize,
+    /// Connections that may wait to be accepted, per listener.
+    pub backlog: u32,
+    /// TCP keep-alive: after this long without traffic, and then that often, the peer is asked
+    /// whether it is still there; `None` leaves it off.
+    pub keep_alive_interval: Option<Duration>,
+    /// After a stop, requests in progress get this long. Whole seconds count.
+    pub stop_timeout: Duration,
+    /// Bytes one HTTP/2 stream may send ahead of what was read from it.
+    pub h2_stream_window_bytes: u32,
+    /// Bytes all streams of an HTTP/2 connection together may send ahead.
+    pub h2_connection_window_bytes: u32,
+    /// Bounds on every connection.
+    pub bounds: ConnectionBounds,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            max_connections_per_worker: 4096,
+            backlog: 1024,
+            keep_alive_interval: Some(Duration::from_secs(30)),
+            stop_timeout: Duration::from_secs(30),
+            h2_stream_window_bytes: 1024 * 1024,
+            h2_connection_window_bytes: 2 * 1024 * 1024,
+            bounds: ConnectionBounds::default(),
+        }
+    }
+}
+
+/// Bounds on every connection, whatever is said on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionBounds {
+    /// What cannot be written for this long ends the connection.
+    pub write_timeout: Duration,
+    /// A connection without a request is closed after this long; also the time for a request head.
+    pub idle_timeout: Duration,
+    /// After an early refusal the rest of the body is read and dropped for at most this long …
+    pub linger: Duration,
+    /// … and this many bytes. Fewer than 256 KiB count as 256 KiB.
+    pub linger_bytes: u64,
+}
+
+impl Default for ConnectionBounds {
+    fn default() -> Self {
+        Self {
+            write_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            linger: Duration::from_secs(10),
+            linger_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+impl HttpSettings {
+    /// The part that holds for a connection as such.
+    #[must_use]
+    pub const fn connection_bounds(&self) -> ConnectionBounds {
+        ConnectionBounds {
+            write_timeout: self.write_timeout,
+            idle_timeout: self.idle_timeout,
+            linger: self.linger,
+            linger_bytes: self.linger_bytes,
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! [`Connection`]: the handle by which a handler reaches the connection its request came by.
+//!
+//! A handler gets it with `request.conn_data::<Connection>()`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use bytes::{Bytes, BytesMut};
+
+/// What carries a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// TCP, nothing around it.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// A Unix socket.
+    Unix,
+}
+
+/// How requests and answers are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// HTTP/1: one request after the other.
+    Http1,
+    /// HTTP/2: several at a time.
+    Http2,
+}
+
+/// Where a connection comes from and what it carries; fixed for its life.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) carrier: Carrier,
+    pub(super) framing: Framing,
+}
+
+/// A connection as its handlers see it. Clones are the same connection; usable from any thread.
+#[derive(Clone)]
+pub struct Connection(Arc<Shared>);
+
+struct Shared {
+    ends: Ends,
+    read_bytes: AtomicU64,
+    written_bytes: AtomicU64,
+    closed: AtomicBool,
+    /// Who waits for bytes from the peer; woken to notice that the connection was closed.
+    waiting: Mutex<Option<Waker>>,
+    /// Requests in progress: taken up, answer not yet handed over to the last byte.
+    running: AtomicUsize,
+    /// How often a request began or ended; tells one interlude from the next.
+    turn: AtomicU64,
+    interim: Mutex<Interim>,
+    interim_waiting: AtomicBool,
+}
+
+/// Interim answers on their way.
+#[derive(Default)]
+struct Interim {
+    /// Between the beginning of a request and the beginning of its answer.
+    open: bool,
+    queue: BytesMut,
+}
+
+/// Why an interim answer cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InterimRefused {
+    /// HTTP/2 frames cannot be slipped in from outside.
+    #[error("interim answers are not possible over HTTP/2")]
+    Http2,
+    /// No request is waiting for its answer.
+    #[error("no request is waiting for its answer")]
+    TooLate,
+    /// It does not begin with `HTTP/1.1 1`, or does not end with an empty line.
+    #[error("this is not the head of an interim answer")]
+    Malformed,
+    /// The peer does not read, and [`Connection::INTERIM_BYTES`] are waiting already.
+    #[error("too many interim answers are waiting to be sent")]
+    Full,
+}
+
+impl Connection {
+    /// Most bytes of interim answers that may wait to be written.
+    pub const INTERIM_BYTES: usize = 4096;
+
+    pub(super) fn new(ends: Ends) -> Self {
+        Self(Arc::new(Shared {
+            ends,
+            read_bytes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            waiting: Mutex::new(None),
+            running: AtomicUsize::new(0),
+            turn: AtomicU64::new(0),
+            interim: Mutex::new(Interim::default()),
+            interim_waiting: AtomicBool::new(false),
+        }))
+    }
+
+    /// Address of the peer; `None` for a Unix socket. Not what a proxy says about its client.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.0.ends.peer
+    }
+
+    /// Our own address, as the peer reached it; `None` for a Unix socket.
+    #[must_use]
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.0.ends.local
+    }
+
+    /// What carries it.
+    #[must_use]
+    pub fn carrier(&self) -> Carrier {
+        self.0.ends.carrier
+    }
+
+    /// How requests are framed on it.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.0.ends.framing
+    }
+
+    /// Bytes that were read from it, heads and framing included, encryption not.
+    #[must_use]
+    pub fn read_bytes(&self) -> u64 {
+        self.0.read_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were written to it, heads and framing included, encryption not.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.0.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection: the next read or write on it fails, and a pending read at once.
+    ///
+    /// Requests in progress are dropped by that, like by a reset from the peer.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether [`Connection::close`] was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Acquire)
+    }
+
+    /// Sends the head of an interim answer (status 1xx) before the answer of the running request.
+    ///
+    /// It is written whole, behind all earlier answers, and before the answer to the request in
+    /// progress; it is dropped if that answer begins first. The caller must know that the client
+    /// asked for it: a client that does not expect it may take it for the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`InterimRefused`]; nothing is sent then.
+    pub fn send_interim(&self, head: &[u8]) -> Result<(), InterimRefused> {
+        if self.framing() == Framing::Http2 {
+            return Err(InterimRefused::Http2);
+        }
+        let empty_line = head.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        let whole = empty_line.and_then(|at| at.checked_add(4)) == Some(head.len());
+        if !whole || !head.starts_with(b"HTTP/1.1 1") {
+            return Err(InterimRefused::Malformed);
+        }
+        let mut interim = unpoisoned(&self.0.interim);
+        if !interim.open {
+            return Err(InterimRefused::TooLate);
+        }
+        if interim.queue.len().saturating_add(head.len()) > Self::INTERIM_BYTES {
+            return Err(InterimRefused::Full);
+        }
+        interim.queue.extend_from_slice(head);
+        self.0.interim_waiting.store(true, Ordering::Release);
+        drop(interim);
+        self.wake();
+        Ok(())
+    }
+
+    pub(super) fn request_begins(&self) {
+        self.0.running.fetch_add(1, Ordering::AcqRel);
+        self.0.turn.fetch_add(1, Ordering::AcqRel);
+        if self.framing() == Framing::Http1 {
+            unpoisoned(&self.0.interim).open = true;
+        }
+    }
+
+    pub(super) fn answer_begins(&self) {
+        if self.framing() == Framing::Http1 {
+            let mut interim = unpoisoned(&self.0.interim);
+            interim.open = false;
+            interim.queue.clear();
+            self.0.interim_waiting.store(false, Ordering::Release);
+        }
+    }
+
+    pub(super) fn request_ends(&self) {
+        self.answer_begins();
+        self.0.turn.fetch_add(1, Ordering::AcqRel);
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        // The dispatcher of HTTP/1 is awake by itself here; that of HTTP/2 is another task.
+        if self.framing() == Framing::Http2 {
+            self.wake();
+        }
+    }
+
+    /// Requests in progress.
+    pub(super) fn running(&self) -> usize {
+        self.0.running.load(Ordering::Acquire)
+    }
+
+    pub(super) fn turn(&self) -> u64 {
+        self.0.turn.load(Ordering::Acquire)
+    }
+
+    pub(super) fn count_read(&self, bytes: u64) {
+        self.0.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_written(&self, bytes: u64) {
+        self.0.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Interim answers that may be written now.
+    pub(super) fn take_interim(&self) -> Bytes {
+        if !self.0.interim_waiting.load(Ordering::Acquire) {
+            return Bytes::new();
+        }
+        let mut interim = unpoisoned(&self.0.interim);
+        self.0.interim_waiting.store(false, Ordering::Release);
+        interim.queue.split().freeze()
+    }
+
+    /// Remembers who waits for bytes, to be woken by [`Connection::close`].
+    pub(super) fn wait(&self, waker: &Waker) {
+        let mut waiting = unpoisoned(&self.0.waiting);
+        if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *waiting = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        let waiting = unpoisoned(&self.0.waiting).clone();
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connection")
+            .field("ends", &self.0.ends)
+            .field("read_bytes", &self.read_bytes())
+            .field("written_bytes", &self.written_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whoever panicked while holding the lock left whole values behind: each is set in one step.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many connections are open; clones count the same.
+#[derive(Clone, Debug, Default)]
+pub struct OpenConnections(Arc<AtomicUsize>);
+
+impl OpenConnections {
+    /// How many there are now.
+    #[must_use]
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more until the guard is dropped.
+    pub(super) fn open(&self) -> OpenConnection {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(self.clone())
+    }
+}
+
+/// One open connection, as counted.
+#[derive(Debug)]
+pub(super) struct OpenConnection(OpenConnections);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERIM: &[u8] = b"HTTP/1.1 104 Upload Resumption Supported\r\nUpload-Offset: 7\r\n\r\n";
+
+    fn connection(framing: Framing) -> Connection {
+        Connection::new(Ends { peer: None, local: None, carrier: Carrier::Unix, framing })
+    }
+
+    #[test]
+    fn an_interim_answer_is_taken_between_the_request_and_its_answer_only() {
+        let connection = connection(Framing::Http1);
+        assert_eq!(connection.send_interim(INTERIM), Err(InterimRefused::TooLate));
+        connection.request_begins();
+        assert_eq!(connection.send_interim(INTERIM), Ok(()));
+        assert_eq!(connection.take_interim(), INTERIM);
+        connection.answer_begins();
+        assert_eq!(connection.send_interim(INTERIM), Err(InterimRefused::TooLate));
+    }
+
+    #[test]
+    fn an_interim_answer_that_was_not_written_in_time_is_dropped() {
+        let connection = connection(Framing::Http1);
+        connection.request_begins();
+        connection.send_interim(INTERIM).unwrap();
+        connection.answer_begins();
+        assert!(connection.take_interim().is_empty());
+    }
+
+    #[test]
+    fn what_is_not_the_head_of_an_interim_answer_is_refused() {
+        let connection = connection(Framing::Http1);
+        connection.request_begins();
+        let two = [INTERIM, INTERIM].concat();
+        for bad in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b"HTTP/1.1 104 X\r\n", b"", &two] {
+            assert_eq!(connection.send_interim(bad), Err(InterimRefused::Malformed));
+        }
+    }
+
+    #[test]
+    fn interim_answers_that_nobody_reads_are_bounded() {
+        let connection = connection(Framing::Http1);
+        connection.request_begins();
+        let sent = (0..1000).take_while(|_| connection.send_interim(INTERIM).is_ok()).count();
+        assert_eq!(sent, Connection::INTERIM_BYTES / INTERIM.len());
+        assert_eq!(connection.send_interim(INTERIM), Err(InterimRefused::Full));
+    }
+
+    #[test]
+    fn http2_takes_no_interim_answers() {
+        let connection = connection(Framing::Http2);
+        connection.request_begins();
+        assert_eq!(connection.send_interim(INTERIM), Err(InterimRefused::Http2));
+    }
+
+    #[test]
+    fn open_connections_are_counted_until_they_are_dropped() {
+        let open = OpenConnections::default();
+        let (first, second) = (open.open(), open.open());
+        assert_eq!(open.get(), 2);
+        drop((first, second));
+        assert_eq!(open.get(), 0);
+    }
+}

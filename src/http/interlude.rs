@@ -1,0 +1,125 @@
+//! [`Interlude`]: what may arrive on a connection while no request is in progress, and for how long.
+//!
+//! `actix-http` reads the rest of a refused body so that the client gets to see the answer, but
+//! without a bound on its bytes, and a chunked one without a bound on its time; and its time for a
+//! request head holds for the first request of a connection only. The bounds are kept here.
+
+use std::time::Instant;
+
+use super::connection::Framing;
+use super::settings::ConnectionBounds;
+
+/// More than any head that is accepted (128 KiB): what goes on longer is a body nobody asked for.
+const LONGER_THAN_A_HEAD: u64 = 256 * 1024;
+
+/// The time between the end of one answer and the next request.
+#[derive(Debug)]
+pub(super) struct Interlude {
+    framing: Framing,
+    turn: u64,
+    since: Instant,
+    first_byte: Option<Instant>,
+    bytes: u64,
+}
+
+impl Interlude {
+    pub(super) const fn new(framing: Framing, now: Instant) -> Self {
+        Self { framing, turn: 0, since: now, first_byte: None, bytes: 0 }
+    }
+
+    /// Starts over if there was a request since the last look.
+    pub(super) fn look(&mut self, turn: u64, now: Instant) {
+        if turn != self.turn {
+            *self = Self { turn, ..Self::new(self.framing, now) };
+        }
+    }
+
+    /// Takes note of bytes that arrived.
+    pub(super) fn received(&mut self, bytes: u64, now: Instant) {
+        self.first_byte.get_or_insert(now);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Whether more bytes arrived than anybody is ready to read and drop.
+    pub(super) fn is_flooded(&self, bounds: &ConnectionBounds) -> bool {
+        self.bytes > bounds.linger_bytes.max(LONGER_THAN_A_HEAD)
+    }
+
+    /// When the connection is to be closed; `None` while that is somebody else's business.
+    pub(super) fn deadline(&self, bounds: &ConnectionBounds) -> Option<Instant> {
+        match self.framing {
+            // The dispatcher closes idle connections itself; what has begun to arrive is ours.
+            Framing::Http1 if self.bytes > LONGER_THAN_A_HEAD => {
+                self.first_byte.and_then(|first| first.checked_add(bounds.linger))
+            }
+            Framing::Http1 => {
+                self.first_byte.and_then(|first| first.checked_add(bounds.idle_timeout))
+            }
+            // The dispatcher only asks whether the peer is alive.
+            Framing::Http2 => self.since.checked_add(bounds.idle_timeout),
+        }
+    }
+
+    /// When no request has been in progress since.
+    pub(super) const fn since(&self) -> Instant {
+        self.since
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const BOUNDS: ConnectionBounds = ConnectionBounds {
+        write_timeout: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(60),
+        linger: Duration::from_secs(10),
+        linger_bytes: 1024 * 1024,
+    };
+
+    #[test]
+    fn an_idle_connection_is_left_to_its_dispatcher() {
+        let interlude = Interlude::new(Framing::Http1, Instant::now());
+        assert_eq!(interlude.deadline(&BOUNDS), None);
+    }
+
+    #[test]
+    fn a_head_that_drips_in_has_the_idle_timeout_from_its_first_byte() {
+        let start = Instant::now();
+        let mut interlude = Interlude::new(Framing::Http1, start);
+        interlude.received(1, start + Duration::from_secs(5));
+        interlude.received(1, start + Duration::from_secs(30));
+        assert_eq!(interlude.deadline(&BOUNDS), Some(start + Duration::from_secs(65)));
+    }
+
+    #[test]
+    fn the_rest_of_a_refused_body_has_the_linger_time_and_the_linger_bytes() {
+        let start = Instant::now();
+        let mut interlude = Interlude::new(Framing::Http1, start);
+        interlude.received(LONGER_THAN_A_HEAD + 1, start);
+        assert_eq!(interlude.deadline(&BOUNDS), Some(start + BOUNDS.linger));
+        assert!(!interlude.is_flooded(&BOUNDS));
+        interlude.received(BOUNDS.linger_bytes, start);
+        assert!(interlude.is_flooded(&BOUNDS));
+    }
+
+    #[test]
+    fn a_new_request_starts_the_count_over() {
+        let start = Instant::now();
+        let mut interlude = Interlude::new(Framing::Http1, start);
+        interlude.received(BOUNDS.linger_bytes + 1, start);
+        interlude.look(1, start + Duration::from_secs(1));
+        assert!(!interlude.is_flooded(&BOUNDS));
+        assert_eq!(interlude.deadline(&BOUNDS), None);
+    }
+
+    #[test]
+    fn an_http2_connection_without_requests_is_closed_after_the_idle_timeout() {
+        let start = Instant::now();
+        let mut interlude = Interlude::new(Framing::Http2, start);
+        interlude.received(17, start + Duration::from_secs(30));
+        assert_eq!(interlude.deadline(&BOUNDS), Some(start + BOUNDS.idle_timeout));
+    }
+}

@@ -1,0 +1,324 @@
+//! [`Stream`]: the bytes of one connection, over TCP, a Unix socket or TLS.
+//!
+//! `actix-http` reads and writes HTTP on it. Its own work is what `actix-http` cannot know or do:
+//!
+//! - count bytes for the [`Connection`], and end when somebody closes that;
+//! - end when nothing can be written for the write timeout;
+//! - bound what arrives between two requests (see [`super::interlude`]);
+//! - end an HTTP/2 connection without requests, when idle for long or when the server stops;
+//! - slip interim answers in, behind all earlier answers.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use futures_core::ready;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
+
+use super::connection::{Connection, Ends, Framing, OpenConnection};
+use super::interlude::Interlude;
+use super::settings::ConnectionBounds;
+
+/// After a stop, an HTTP/2 connection without requests is given this long to write what it has.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// What carries the bytes.
+pub(super) enum Wire {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    Unix(UnixStream),
+}
+
+/// Ready when the server begins to stop.
+pub(super) type Stopping = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The bytes of one connection.
+pub struct Stream {
+    wire: Wire,
+    /// Bytes that were read to find out what is spoken, and not yet handed on.
+    ahead: Bytes,
+    connection: Connection,
+    bounds: ConnectionBounds,
+    interlude: Interlude,
+    quiet: Alarm,
+    blocked: Alarm,
+    /// The rest of an interim answer that has begun to be written.
+    interim: Bytes,
+    stopping: Option<Stopping>,
+    stopped: Option<Instant>,
+    _open: OpenConnection,
+}
+
+impl Stream {
+    pub(super) fn new(
+        wire: Wire,
+        ahead: Bytes,
+        ends: Ends,
+        bounds: ConnectionBounds,
+        stopping: Stopping,
+        open: OpenConnection,
+    ) -> Self {
+        Self {
+            wire,
+            ahead,
+            connection: Connection::new(ends),
+            bounds,
+            interlude: Interlude::new(ends.framing, Instant::now()),
+            quiet: Alarm::default(),
+            blocked: Alarm::default(),
+            interim: Bytes::new(),
+            // The dispatcher of HTTP/1 stops by itself.
+            stopping: (ends.framing == Framing::Http2).then_some(stopping),
+            stopped: None,
+            _open: open,
+        }
+    }
+
+    /// The handle that its handlers get.
+    #[must_use]
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn poll_read_wire(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let bytes = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(bytes));
+            return Poll::Ready(Ok(()));
+        }
+        match &mut self.wire {
+            Wire::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Wire::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+
+    fn writer(&mut self) -> Pin<&mut (dyn AsyncWrite + Unpin)> {
+        match &mut self.wire {
+            Wire::Tcp(stream) => Pin::new(stream),
+            Wire::Tls(stream) => Pin::new(&mut **stream),
+            Wire::Unix(stream) => Pin::new(stream),
+        }
+    }
+
+    /// Whether what arrived between two requests is more than anybody reads.
+    fn is_flooded(&mut self, arrived: u64) -> bool {
+        if self.connection.running() > 0 {
+            return false;
+        }
+        let now = Instant::now();
+        self.interlude.look(self.connection.turn(), now);
+        self.interlude.received(arrived, now);
+        self.interlude.is_flooded(&self.bounds)
+    }
+
+    /// Ready when there is nothing left to wait for.
+    fn poll_quiet(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(stopping) = &mut self.stopping
+            && stopping.as_mut().poll(context).is_ready()
+        {
+            self.stopping = None;
+            self.stopped = Some(Instant::now());
+        }
+        if self.connection.running() > 0 {
+            return Poll::Pending;
+        }
+        self.interlude.look(self.connection.turn(), Instant::now());
+        let patience = self.interlude.deadline(&self.bounds);
+        let deadline = match self.stopped {
+            Some(stopped) if !self.blocked.is_set() => {
+                stopped.max(self.interlude.since()).checked_add(LAST_WORDS)
+            }
+            Some(_) | None => patience,
+        };
+        deadline.map_or(Poll::Pending, |deadline| self.quiet.poll(deadline, context))
+    }
+
+    /// Turns a write that is blocked for too long into an error.
+    fn bound_write<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.blocked.clear();
+            return written;
+        }
+        if self.blocked.poll_after(self.bounds.write_timeout, context).is_ready() {
+            tracing::debug!(connection = ?self.connection, "the peer does not read; connection ended");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    }
+
+    fn poll_write_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() {
+            let interim = self.interim.clone();
+            let written = self.writer().poll_write(context, &interim);
+            match ready!(self.bound_write(written, context))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                bytes => {
+                    self.interim.advance(bytes);
+                    self.connection.count_written(count(bytes));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn closed(&self) -> io::Result<()> {
+        if self.connection.is_closed() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.closed()?;
+        let before = buffer.filled().len();
+        if this.poll_read_wire(context, buffer)?.is_ready() {
+            let arrived = count(buffer.filled().len().saturating_sub(before));
+            this.connection.count_read(arrived);
+            if this.is_flooded(arrived) {
+                tracing::debug!(connection = ?this.connection, "too much after an answer; connection ended");
+                buffer.set_filled(before);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        this.connection.wait(context.waker());
+        // Closed between the look above and the line above: nobody would wake us.
+        this.closed()?;
+        this.poll_quiet(context).map(Ok)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.closed()?;
+        ready!(this.poll_write_interim(context))?;
+        let written = this.writer().poll_write(context, bytes);
+        this.bound_write(written, context).map_ok(|bytes| {
+            this.connection.count_written(count(bytes));
+            bytes
+        })
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.closed()?;
+        ready!(this.poll_write_interim(context))?;
+        let written = this.writer().poll_write_vectored(context, slices);
+        this.bound_write(written, context).map_ok(|bytes| {
+            this.connection.count_written(count(bytes));
+            bytes
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.wire {
+            Wire::Tcp(stream) => stream.is_write_vectored(),
+            Wire::Tls(stream) => stream.is_write_vectored(),
+            Wire::Unix(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    /// The dispatcher flushes when everything it had to say has been written: this is where an
+    /// interim answer may follow.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.interim.is_empty() {
+            this.interim = this.connection.take_interim();
+        }
+        ready!(this.poll_write_interim(context))?;
+        let flushed = this.writer().poll_flush(context);
+        this.bound_write(flushed, context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let shut = this.writer().poll_shutdown(context);
+        this.bound_write(shut, context)
+    }
+}
+
+/// A moment to be woken at.
+#[derive(Default)]
+struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    set: bool,
+}
+
+impl Alarm {
+    const fn is_set(&self) -> bool {
+        self.set
+    }
+
+    const fn clear(&mut self) {
+        self.set = false;
+    }
+
+    /// Ready `wait` after the first call since it was cleared.
+    fn poll_after(&mut self, wait: Duration, context: &mut Context<'_>) -> Poll<()> {
+        if !self.set {
+            let Some(moment) = Instant::now().checked_add(wait) else { return Poll::Pending };
+            self.reset(moment);
+        }
+        self.sleep.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(context))
+    }
+
+    /// Ready at `moment`. A moment that moves later costs nothing until the earlier one passes.
+    fn poll(&mut self, moment: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let earlier = self.sleep.as_ref().is_some_and(|sleep| {
+            let set_to = sleep.deadline().into_std();
+            set_to <= moment && !sleep.is_elapsed()
+        });
+        if !earlier {
+            self.reset(moment);
+        }
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(context));
+        if sleep.deadline().into_std() >= moment {
+            return Poll::Ready(());
+        }
+        sleep.as_mut().reset(moment.into());
+        sleep.as_mut().poll(context)
+    }
+
+    fn reset(&mut self, moment: Instant) {
+        self.set = true;
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(moment.into()),
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(moment.into()))),
+        }
+    }
+}
+
+/// Bytes of one read or write, as they are counted.
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}

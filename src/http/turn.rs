@@ -1,0 +1,159 @@
+//! Tells a [`Connection`] when a request begins, when its answer begins, and when that is through.
+//!
+//! Wrapped around the whole application, so that it also sees answers of middleware.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_http::body::{BodySize, MessageBody};
+use actix_http::{Request, Response};
+use actix_service::{Service, ServiceFactory};
+use bytes::Bytes;
+use futures_core::ready;
+use pin_project_lite::pin_project;
+
+use super::connection::Connection;
+
+/// A request in progress. Ends with its answer, or with the connection.
+#[derive(Debug)]
+pub(super) struct Turn(Option<Connection>);
+
+impl Turn {
+    fn begin(request: &Request) -> Self {
+        let connection = request.conn_data::<Connection>().cloned();
+        if let Some(connection) = &connection {
+            connection.request_begins();
+        }
+        Self(connection)
+    }
+
+    fn answer_begins(&self) {
+        if let Some(connection) = &self.0 {
+            connection.answer_begins();
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.0 {
+            connection.request_ends();
+        }
+    }
+}
+
+/// Makes [`TakingTurns`] around the services of a factory.
+pub(super) struct Turns<F, B> {
+    inner: F,
+    body: std::marker::PhantomData<B>,
+}
+
+impl<F, B> Turns<F, B> {
+    pub(super) const fn new(inner: F) -> Self {
+        Self { inner, body: std::marker::PhantomData }
+    }
+}
+
+impl<F, B> ServiceFactory<Request> for Turns<F, B>
+where
+    F: ServiceFactory<Request, Config = ()>,
+    F::Response: Into<Response<B>>,
+    F::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = F::Error;
+    type Config = ();
+    type Service = TakingTurns<F::Service, B>;
+    type InitError = F::InitError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Service, Self::InitError>>>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        let inner = self.inner.new_service(());
+        Box::pin(async move {
+            let inner = inner.await?;
+            Ok(TakingTurns { inner, body: std::marker::PhantomData })
+        })
+    }
+}
+
+/// A service whose requests are turns of their connection.
+pub(super) struct TakingTurns<S, B> {
+    inner: S,
+    body: std::marker::PhantomData<B>,
+}
+
+impl<S, B> Service<Request> for TakingTurns<S, B>
+where
+    S: Service<Request>,
+    S::Response: Into<Response<B>>,
+    B: MessageBody,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = S::Error;
+    type Future = Answering<S::Future, B>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&self, request: Request) -> Self::Future {
+        let turn = Some(Turn::begin(&request));
+        Answering { inner: self.inner.call(request), turn, body: std::marker::PhantomData }
+    }
+}
+
+pin_project! {
+    /// A request that is being answered.
+    pub(super) struct Answering<F, B> {
+        #[pin]
+        inner: F,
+        turn: Option<Turn>,
+        body: std::marker::PhantomData<B>,
+    }
+}
+
+impl<F, R, E, B> Future for Answering<F, B>
+where
+    F: Future<Output = Result<R, E>>,
+    R: Into<Response<B>>,
+{
+    type Output = Result<Response<AnswerBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.inner.poll(context));
+        let turn = this.turn.take();
+        if let Some(turn) = &turn {
+            turn.answer_begins();
+        }
+        Poll::Ready(
+            answer
+                .map(|answer| answer.into().map_body(|_, inner| AnswerBody { inner, _turn: turn })),
+        )
+    }
+}
+
+pin_project! {
+    /// The body of an answer; its end is the end of the turn.
+    pub(super) struct AnswerBody<B> {
+        #[pin]
+        inner: B,
+        _turn: Option<Turn>,
+    }
+}
+
+impl<B: MessageBody> MessageBody for AnswerBody<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.inner.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.project().inner.poll_next(context)
+    }
+}

@@ -1,0 +1,177 @@
+//! What happens to a connection between `accept` and its first request.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::Protocol;
+use actix_server::GracefulShutdownSignal;
+use bytes::{Bytes, BytesMut};
+use rustix::net::sockopt;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::connection::{Carrier, Ends, Framing, OpenConnections};
+use super::listener::Hooks;
+use super::settings::{ConnectionBounds, ListenerSettings, ServerSettings};
+use super::tls::Certificates;
+use super::transport::{Stream, Wire};
+
+/// What an HTTP/2 client says first (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How a listener speaks TLS.
+#[derive(Clone)]
+pub(super) struct Secured {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) certificates: Arc<Certificates>,
+    pub(super) reload_interval: Duration,
+    pub(super) handshake_timeout: Duration,
+}
+
+/// A connection as it was accepted.
+pub(super) enum Accepted {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl From<TcpStream> for Accepted {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+impl From<UnixStream> for Accepted {
+    fn from(stream: UnixStream) -> Self {
+        Self::Unix(stream)
+    }
+}
+
+/// Receives the connections of one listener.
+#[derive(Clone)]
+pub(super) struct Welcome {
+    secured: Option<Secured>,
+    h2c: bool,
+    keep_alive_interval: Option<Duration>,
+    bounds: ConnectionBounds,
+    connections: OpenConnections,
+    signal: GracefulShutdownSignal,
+}
+
+impl Welcome {
+    pub(super) fn new(
+        listener: &ListenerSettings,
+        settings: &ServerSettings,
+        hooks: &Hooks,
+        secured: Option<Secured>,
+        signal: GracefulShutdownSignal,
+    ) -> Self {
+        Self {
+            secured,
+            h2c: listener.h2c,
+            keep_alive_interval: settings.keep_alive_interval,
+            bounds: settings.bounds,
+            connections: hooks.connections.clone(),
+            signal,
+        }
+    }
+
+    /// Sets socket options, does the TLS handshake, and finds out what is spoken.
+    ///
+    /// # Errors
+    ///
+    /// The system's, or TLS's; the connection is closed then.
+    pub(super) async fn receive(
+        &self,
+        accepted: Accepted,
+    ) -> io::Result<(Stream, Protocol, Option<SocketAddr>)> {
+        let open = self.connections.open();
+        let (peer, local) = match &accepted {
+            Accepted::Tcp(stream) => (stream.peer_addr().ok(), stream.local_addr().ok()),
+            Accepted::Unix(_) => (None, None),
+        };
+        if let Accepted::Tcp(stream) = &accepted {
+            // A peer that is gone already fails the first read; options are no reason to give up.
+            if let Err(error) = self.set_options(stream) {
+                tracing::debug!(%error, "socket options could not be set");
+            }
+        }
+        let found = tokio::select! {
+            found = self.find_out(accepted) => found,
+            () = self.signal.notified() => Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        let (wire, carrier, framing, ahead) = found.inspect_err(|error| {
+            tracing::debug!(%error, ?peer, "connection ended before its first request");
+        })?;
+        let signal = self.signal.clone();
+        let stopping = Box::pin(async move { signal.notified().await });
+        let ends = Ends { peer, local, carrier, framing };
+        let stream = Stream::new(wire, ahead, ends, self.bounds, stopping, open);
+        let protocol = match framing {
+            Framing::Http1 => Protocol::Http1,
+            Framing::Http2 => Protocol::Http2,
+        };
+        Ok((stream, protocol, peer))
+    }
+
+    fn set_options(&self, stream: &TcpStream) -> io::Result<()> {
+        sockopt::set_tcp_nodelay(stream, true)?;
+        if let Some(interval) = self.keep_alive_interval {
+            // The kernel counts in whole seconds, from 1 to 32767.
+            let interval = interval.clamp(Duration::from_secs(1), Duration::from_secs(32_767));
+            sockopt::set_socket_keepalive(stream, true)?;
+            sockopt::set_tcp_keepidle(stream, interval)?;
+            sockopt::set_tcp_keepintvl(stream, interval)?;
+        }
+        Ok(())
+    }
+
+    async fn find_out(&self, accepted: Accepted) -> io::Result<(Wire, Carrier, Framing, Bytes)> {
+        match (accepted, &self.secured) {
+            (Accepted::Tcp(stream), Some(secured)) => {
+                let acceptor = TlsAcceptor::from(Arc::clone(&secured.config));
+                let handshake = acceptor.accept(stream);
+                let stream = timeout(secured.handshake_timeout, handshake).await??;
+                let framing = match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => Framing::Http2,
+                    Some(_) | None => Framing::Http1,
+                };
+                Ok((Wire::Tls(Box::new(stream)), Carrier::Tls, framing, Bytes::new()))
+            }
+            (Accepted::Tcp(mut stream), None) => {
+                let (framing, ahead) = self.listen_for_preface(&mut stream).await?;
+                Ok((Wire::Tcp(stream), Carrier::Tcp, framing, ahead))
+            }
+            (Accepted::Unix(mut stream), _) => {
+                let (framing, ahead) = self.listen_for_preface(&mut stream).await?;
+                Ok((Wire::Unix(stream), Carrier::Unix, framing, ahead))
+            }
+        }
+    }
+
+    /// Reads as long as it could still be the preface of HTTP/2; what was read is handed on.
+    async fn listen_for_preface(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> io::Result<(Framing, Bytes)> {
+        if !self.h2c {
+            return Ok((Framing::Http1, Bytes::new()));
+        }
+        let mut heard = BytesMut::with_capacity(PREFACE.len());
+        let listening = async {
+            while heard.len() < PREFACE.len() && PREFACE.starts_with(&heard) {
+                if stream.read_buf(&mut heard).await? == 0 {
+                    break;
+                }
+            }
+            io::Result::Ok(())
+        };
+        timeout(self.bounds.idle_timeout, listening).await??;
+        let framing = if heard.starts_with(PREFACE) { Framing::Http2 } else { Framing::Http1 };
+        Ok((framing, heard.freeze()))
+    }
+}
