@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::engine::EngineError;
+use crate::http::GatewayError;
+use crate::http::listener::{BindError, CertificateError, ListenError};
 use crate::storage::StorageError;
 
 /// A failure to start or to run, with what to do about it.
@@ -73,7 +75,7 @@ pub enum ServerError {
     Engine(#[from] EngineError),
     /// An address cannot be listened on.
     #[error("{setting} = {address} cannot be listened on: {}", hint(source, setting))]
-    Listen {
+    Address {
         /// The setting that names the address.
         setting: &'static str,
         /// The address.
@@ -81,9 +83,21 @@ pub enum ServerError {
         /// The system's answer.
         source: io::Error,
     },
+    /// A listener cannot be used for another reason.
+    #[error("{setting} cannot be used")]
+    Listener {
+        /// The setting that names the listener.
+        setting: &'static str,
+        /// Why.
+        #[source]
+        source: ListenError,
+    },
     /// The certificate or its key cannot be used.
-    #[error("tls.certificate and tls.key cannot be used: {0}")]
-    Tls(String),
+    #[error("tls.certificate and tls.key cannot be used")]
+    Certificate(#[source] CertificateError),
+    /// The settings make no gateway.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// A token cannot be used.
     #[error("the token {name:?} cannot be used")]
     Token {
@@ -102,6 +116,22 @@ pub enum ServerError {
         #[source]
         source: io::Error,
     },
+}
+
+impl ServerError {
+    /// Names the setting that a listener comes from.
+    pub fn listen(setting: &'static str) -> impl FnOnce(ListenError) -> Self {
+        move |error| match error {
+            ListenError::Bind(BindError::Refused { address, source }) => {
+                Self::Address { setting, address, source }
+            }
+            ListenError::Certificate(error) => Self::Certificate(error),
+            ListenError::Bind(BindError::Alive { .. } | BindError::NotASocket { .. })
+            | ListenError::TlsOverUnix(_)
+            | ListenError::Settings(_)
+            | ListenError::Setup(_) => Self::Listener { setting, source: error },
+        }
+    }
 }
 
 /// What somebody can do about an address that is not to be had.

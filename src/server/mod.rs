@@ -7,6 +7,7 @@
 //! | `data_dir` | the data directory, locked for one process |
 //! | `boot` | which start of the kernel this is |
 //! | `telemetry` | logs |
+//! | `serve` | a gateway from start to stop |
 //! | `banner` | what is printed at the start |
 //! | `shutdown` | signals |
 //! | `notify` | systemd |
@@ -22,6 +23,7 @@ pub mod data_dir;
 pub mod doctor;
 pub mod error;
 pub mod notify;
+mod serve;
 pub mod sessions;
 pub mod shutdown;
 pub mod telemetry;
@@ -33,13 +35,15 @@ use std::io::Write;
 use crate::config::Settings;
 
 pub use error::ServerError;
-use shutdown::Signals;
 
-/// Serves until somebody wants it to stop. Prints where on `out`.
+/// Serves until a signal says stop. Prints where on `out`, and `ready` once it accepts connections.
 ///
 /// # Errors
 ///
 /// [`ServerError`], with what to do about it.
 pub fn run(settings: &Settings, out: &mut impl Write) -> Result<(), ServerError> {
-    todo!()
+    // Bytes go through the threads of the HTTP workers and the engine; this one only waits.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| ServerError::Io { doing: "starting", source })?;
+    runtime.block_on(serve::serve(settings, out))
 }

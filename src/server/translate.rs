@@ -5,7 +5,7 @@ use crate::config::{Address, Size, Span};
 use crate::engine::{self, EngineSettings};
 use crate::http::settings::{
     AuthSettings, BearerToken, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress,
-    ListenerSettings, TlsSettings,
+    ListenerSettings, ServerSettings, TlsSettings,
 };
 use crate::upload::{Limits, UploadLength};
 
@@ -127,6 +127,22 @@ pub fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
         },
     };
     settings.server.listen.addresses().iter().map(listener).collect()
+}
+
+/// How connections are taken, held and let go.
+#[must_use]
+pub fn connections(settings: &Settings, http: &HttpSettings) -> ServerSettings {
+    let processors = || std::thread::available_parallelism().map_or(2, usize::from);
+    let workers = settings.server.workers.map_or_else(processors, usize::from);
+    ServerSettings {
+        workers,
+        // The workers share them evenly; none is left without.
+        max_connections_per_worker: settings.server.max_connections.div_ceil(workers),
+        keep_alive_interval: Some(settings.network.keepaliveinterval.get()),
+        stop_timeout: settings.timeouts.shutdown.get(),
+        bounds: http.connection_bounds(),
+        ..ServerSettings::default()
+    }
 }
 
 fn tls(settings: &Settings) -> Option<TlsSettings> {

@@ -23,6 +23,43 @@ pub struct Stores {
     pub blobs: Arc<dyn BlobStore>,
 }
 
+/// Puts a whole gateway together: stores, engine, listeners. It accepts connections once its
+/// listeners are run.
+///
+/// # Errors
+///
+/// [`ServerError`], with what to do about it. Nothing is left running then.
+pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started, ServerError> {
+    let metrics = Arc::new(Metrics::new(OpenConnections::default()));
+    let observer: Arc<dyn Observer> = metrics.clone();
+    let stores = open(data, settings, &observer).await?;
+    let engine = engine(stores, settings, observer)?;
+    match listen(&engine, settings, metrics) {
+        Ok((uploads, admin)) => Ok(Started { engine, uploads, admin }),
+        Err(error) => {
+            engine.stop().await;
+            Err(error)
+        }
+    }
+}
+
+/// Binds both sides.
+fn listen(
+    engine: &Engine,
+    settings: &Settings,
+    metrics: Arc<Metrics>,
+) -> Result<(Serving, Serving), ServerError> {
+    let http = translate::http(settings)?;
+    let connections = translate::connections(settings, &http);
+    let gateway = Gateway::new(engine.clone(), http)?;
+    let uploads =
+        upload_side::listen(&translate::listeners(settings), &connections, gateway, metrics.clone())
+            .map_err(ServerError::listen("server.listen"))?;
+    let admin = admin::listen(settings.server.admin_listen, engine.clone(), metrics)
+        .map_err(ServerError::listen("server.admin_listen"))?;
+    Ok((uploads, admin))
+}
+
 /// Opens the stores of a data directory, making them if there is nothing yet.
 ///
 /// # Errors
