@@ -16,7 +16,7 @@
 //! | `auth` | who may do anything |
 //! | `reply` | response heads become responses |
 //! | `failure` | **the** place where an engine failure becomes a problem |
-//! | `upload_side` | the routes on the listeners that clients reach |
+//! | `sides` | the two sides as a whole: routes on listeners |
 //! | `listener` | listeners, put together from `actix-server` and `actix-http` over our own stream |
 //! | `bind` | sockets to listen on, TCP and Unix |
 //! | `transport` | the stream of a connection: TCP, Unix or TLS, its timeouts and its bounds |
@@ -27,7 +27,9 @@
 //! | `tls` | certificates that are reloaded when their files change |
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
+//! | `process` | memory, processor time and open files, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
+//! | `session_view` | a session as the operator sees it |
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
@@ -45,9 +47,12 @@ mod interlude;
 pub mod listener;
 pub mod metrics;
 mod pace;
+mod process;
 mod reply;
 pub mod routes;
+pub mod session_view;
 pub mod settings;
+pub mod sides;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -55,7 +60,6 @@ pub mod trace;
 pub mod transport;
 mod turn;
 mod tus;
-pub mod upload_side;
 mod welcome;
 
 pub use gateway::{Gateway, GatewayError};

@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::config::Settings;
@@ -34,7 +35,7 @@ pub(super) async fn serve(settings: &Settings, out: &mut impl Write) -> Result<(
     let data = DataDir::claim(&settings.server.data_dir)?;
     let started = wiring::start(&data, settings).await?;
     // A banner that nobody reads is no reason not to serve.
-    drop(announce(settings, &data, &started.uploads, &started.admin, out));
+    drop(announce(settings, &data, &started.sides, out));
     notify::ready();
     let outcome = live(started, signals, settings.timeouts.shutdown.get()).await;
     tracing::info!("stopped");
@@ -48,16 +49,15 @@ fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> ServerError {
 fn announce(
     settings: &Settings,
     data: &DataDir,
-    uploads: &Serving,
-    admin: &Serving,
+    sides: &Sides,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let tls = settings.tls.certificate.is_some();
-    let bound = uploads.addresses().iter().map(|address| match address {
+    let bound = sides.uploads.addresses().iter().map(|address| match address {
         ListenAddress::Tcp(address) => Bound::Tcp { address: *address, tls },
         ListenAddress::Unix(path) => Bound::Unix(path.clone()),
     });
-    let admin = admin.addresses().iter().find_map(|address| match address {
+    let admin = sides.operators.addresses().iter().find_map(|address| match address {
         ListenAddress::Tcp(address) => Some(*address),
         ListenAddress::Unix(_) => None,
     });
@@ -72,20 +72,27 @@ fn announce(
     out.flush()
 }
 
-/// A gateway that accepts connections.
+/// A gateway that is put together.
 pub(super) struct Started {
     pub(super) engine: Engine,
+    pub(super) sides: Sides,
+}
+
+/// Both sides of it, bound.
+pub(super) struct Sides {
     pub(super) uploads: Serving,
-    pub(super) admin: Serving,
+    pub(super) operators: Serving,
+    /// Tells load balancers, by `/health/ready`, to go elsewhere.
+    pub(super) stopping: Arc<AtomicBool>,
 }
 
 /// From the first connection to the last.
 async fn live(started: Started, mut signals: Signals, bound: Duration) -> Result<(), ServerError> {
-    let Started { engine, uploads, admin } = started;
-    let stoppers = [uploads.stopper(), admin.stopper()];
+    let Started { engine, sides: Sides { uploads, operators, stopping } } = started;
+    let stoppers = [uploads.stopper(), operators.stopper()];
     let certificates = uploads.certificates();
     {
-        let mut serving = pin!(async { tokio::try_join!(uploads.run(), admin.run()) });
+        let mut serving = pin!(async { tokio::try_join!(uploads.run(), operators.run()) });
         tokio::select! {
             // Nobody asked it to end.
             outcome = &mut serving => {
@@ -95,6 +102,7 @@ async fn live(started: Started, mut signals: Signals, bound: Duration) -> Result
             () = attend(&mut signals, &certificates) => {}
             () = notify::watchdog() => {}
         }
+        stopping.store(true, Ordering::Release);
         notify::stopping();
         let running = engine.running();
         tracing::info!(running, "stopping; {running} transfers are asked to commit");

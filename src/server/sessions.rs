@@ -3,74 +3,22 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::engine::events::{Observer, Unobserved};
-use crate::upload::{Departure, Phase, Relation, Session, UploadId};
+use crate::upload::UploadId;
 
 use super::admin_client::{AdminError, Answer, ask};
 use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::wiring;
 
+pub use crate::http::session_view::SessionView;
+
 /// Uploads asked for at a time.
 const PAGE: usize = 500;
-
-/// One upload, as operators see it. The same words as `/sessions` of the admin listener.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionView {
-    /// Its id.
-    pub id: String,
-    /// Who created it, if anything authenticates.
-    pub owner: Option<String>,
-    /// `receiving`, `assembling`, `complete`, `terminated` or `expired`.
-    pub phase: String,
-    /// `whole`, `partial` or `final`.
-    pub relation: String,
-    /// Bytes that are there.
-    pub offset: u64,
-    /// Bytes of the whole upload, once known.
-    pub length: Option<u64>,
-    /// When it was created, in seconds since the Unix epoch.
-    pub created_at: u64,
-    /// When it expires, in seconds since the Unix epoch.
-    pub expires_at: Option<u64>,
-}
-
-impl From<&Session> for SessionView {
-    fn from(session: &Session) -> Self {
-        Self {
-            id: session.id().to_string(),
-            owner: session.owner().name().map(str::to_owned),
-            phase: phase(session.phase()).to_owned(),
-            relation: relation(session.relation()).to_owned(),
-            offset: session.offset().get(),
-            length: session.length().map(|length| length.get()),
-            created_at: session.created_at().unix_seconds(),
-            expires_at: session.expires_at().map(|expiry| expiry.unix_seconds()),
-        }
-    }
-}
-
-const fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Receiving => "receiving",
-        Phase::Assembling => "assembling",
-        Phase::Complete => "complete",
-        Phase::Gone(Departure::Terminated) => "terminated",
-        Phase::Gone(Departure::Expired) => "expired",
-    }
-}
-
-const fn relation(relation: &Relation) -> &'static str {
-    match relation {
-        Relation::Whole => "whole",
-        Relation::Partial => "partial",
-        Relation::Final { .. } => "final",
-    }
-}
 
 /// Why uploads cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +125,7 @@ impl Sessions {
             Self::Offline(offline) => {
                 let sessions = offline.engine.sessions(after, PAGE).await;
                 let sessions = sessions.map_err(ServerError::from)?;
-                Ok(sessions.iter().map(SessionView::from).collect())
+                Ok(sessions.iter().map(SessionView::of).collect())
             }
         }
     }
@@ -195,7 +143,7 @@ impl Sessions {
             }
             Self::Offline(offline) => {
                 let session = offline.engine.session(id).await.map_err(ServerError::from)?;
-                session.as_ref().map(SessionView::from).ok_or(SessionsError::Unknown(id))
+                session.as_ref().map(SessionView::of).ok_or(SessionsError::Unknown(id))
             }
         }
     }
@@ -211,10 +159,8 @@ impl Sessions {
                 known(id, ask(*address, "DELETE", &format!("/sessions/{id}"))?).map(drop)
             }
             Self::Offline(offline) => {
-                let session = offline.engine.session(id).await.map_err(ServerError::from)?;
-                let session = session.ok_or(SessionsError::Unknown(id))?;
-                let removed = offline.engine.terminate(id, session.owner()).await;
-                Ok(removed.map_err(ServerError::from)?)
+                let removed = offline.engine.remove(id).await.map_err(ServerError::from)?;
+                if removed { Ok(()) } else { Err(SessionsError::Unknown(id)) }
             }
         }
     }

@@ -2,17 +2,23 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::config::Settings;
 use crate::config::settings::Durability;
 use crate::engine::events::{Event, Observer};
 use crate::engine::{Engine, EngineParts, SystemClock};
+use crate::http::admin::Admin;
+use crate::http::connection::OpenConnections;
+use crate::http::metrics::Metrics;
+use crate::http::{Gateway, sides};
 use crate::storage::blob::fs::{FsBlobStore, FsSettings};
 use crate::storage::session::sled::{SledSessionStore, SledSettings};
 use crate::storage::{BlobStore, SessionStore};
 
 use super::data_dir::DataDir;
 use super::error::ServerError;
+use super::serve::{Sides, Started};
 use super::{boot, translate};
 
 /// The stores of one data directory.
@@ -30,12 +36,13 @@ pub struct Stores {
 ///
 /// [`ServerError`], with what to do about it. Nothing is left running then.
 pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started, ServerError> {
-    let metrics = Arc::new(Metrics::new(OpenConnections::default()));
-    let observer: Arc<dyn Observer> = metrics.clone();
+    let connections = OpenConnections::default();
+    let metrics = Metrics::new(connections.clone());
+    let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
     let stores = open(data, settings, &observer).await?;
     let engine = engine(stores, settings, observer)?;
-    match listen(&engine, settings, metrics) {
-        Ok((uploads, admin)) => Ok(Started { engine, uploads, admin }),
+    match listen(&engine, settings, metrics, connections) {
+        Ok(sides) => Ok(Started { engine, sides }),
         Err(error) => {
             engine.stop().await;
             Err(error)
@@ -48,16 +55,19 @@ fn listen(
     engine: &Engine,
     settings: &Settings,
     metrics: Arc<Metrics>,
-) -> Result<(Serving, Serving), ServerError> {
+    connections: OpenConnections,
+) -> Result<Sides, ServerError> {
     let http = translate::http(settings)?;
-    let connections = translate::connections(settings, &http);
+    let bounds = translate::connections(settings, &http);
     let gateway = Gateway::new(engine.clone(), http)?;
-    let uploads =
-        upload_side::listen(&translate::listeners(settings), &connections, gateway, metrics.clone())
-            .map_err(ServerError::listen("server.listen"))?;
-    let admin = admin::listen(settings.server.admin_listen, engine.clone(), metrics)
+    let listeners = translate::listeners(settings);
+    let uploads = sides::uploads(&listeners, &bounds, gateway, &metrics, connections)
+        .map_err(ServerError::listen("server.listen"))?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let admin = Admin { engine: engine.clone(), metrics, stopping: Arc::clone(&stopping) };
+    let operators = sides::operators(settings.server.admin_listen, &bounds, admin)
         .map_err(ServerError::listen("server.admin_listen"))?;
-    Ok((uploads, admin))
+    Ok(Sides { uploads, operators, stopping })
 }
 
 /// Opens the stores of a data directory, making them if there is nothing yet.
