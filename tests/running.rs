@@ -9,11 +9,15 @@
 #[path = "running/gateway.rs"]
 mod gateway;
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
-use gateway::{Gateway, download, exchange, program, run, text, upload};
+use gateway::{Gateway, download, exchange, field, offset, program, run, text, upload};
 use rustix::process::Signal;
 use tempfile::tempdir;
 
@@ -25,16 +29,15 @@ fn the_printed_command_uploads() {
     let output = Command::new("sh").args(["-c", command]).output().unwrap();
     let answer = text(&output.stdout);
     assert!(answer.starts_with("HTTP/1.1 201"), "{command}: {answer}{}", text(&output.stderr));
-    let location = answer.lines().find(|line| line.to_lowercase().starts_with("location:"));
-    let path = location.unwrap().split_once(':').unwrap().1.trim();
-    assert_eq!(download(gateway.upload_address(), path), "hello");
+    let path = field(&answer, "location").unwrap();
+    assert_eq!(download(gateway.upload_address(), &path), "hello");
 }
 
 #[test]
 fn the_data_directory_is_printed_as_an_absolute_path() {
     let folder = tempdir().unwrap();
     let gateway = Gateway::start(&folder.path().join("data"));
-    assert!(std::path::Path::new(gateway.printed("data")).is_absolute());
+    assert!(Path::new(gateway.printed("data")).is_absolute());
 }
 
 #[test]
@@ -45,6 +48,129 @@ fn a_termination_ends_it_with_success_and_keeps_what_was_uploaded() {
     assert!(gateway.stop().success());
     let again = Gateway::start(folder.path());
     assert_eq!(download(again.upload_address(), &path), "kept");
+}
+
+/// Begins a PATCH of ten bytes of which `sent` arrive; returns the upload and its connection.
+fn half_a_transfer(gateway: &Gateway, sent: &str) -> (String, TcpStream) {
+    let address = gateway.upload_address();
+    let head = "POST /files HTTP/1.1\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 10";
+    let path = field(&exchange(address, head, ""), "location").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "PATCH {path} HTTP/1.1\r\nHost: {address}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n\
+         Content-Type: application/offset+octet-stream\r\nContent-Length: 10\r\n\r\n{sent}"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    (path, stream)
+}
+
+/// Waits until the file of an upload has this many bytes.
+fn await_bytes(data: &Path, path: &str, bytes: u64) {
+    let id = path.rsplit('/').next().unwrap();
+    by_the_deadline("the bytes are on the disk", || {
+        let mut folders = vec![data.join("blobs")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                let Ok(metadata) = entry.metadata() else { continue };
+                if metadata.is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_name().to_string_lossy().contains(id)
+                    && metadata.len() == bytes
+                {
+                    return true;
+                }
+            }
+        }
+        false
+    });
+}
+
+fn by_the_deadline(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < gateway::DEADLINE, "in time, {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_stop_commits_what_a_running_upload_has_brought() {
+    let folder = tempdir().unwrap();
+    let gateway = Gateway::start(folder.path());
+    let (path, mut stream) = half_a_transfer(&gateway, "half");
+    await_bytes(folder.path(), &path, 4);
+    gateway.signal(Signal::TERM);
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(text(&status), "HTTP/1.1 503");
+    drop(stream);
+    assert!(gateway.ended().success());
+    let again = Gateway::start(folder.path());
+    assert_eq!(offset(again.upload_address(), &path), 4);
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_up_the_end() {
+    let folder = tempdir().unwrap();
+    let gateway =
+        Gateway::start_with(folder.path(), &[], &[("TIDEGATE__TIMEOUTS__SHUTDOWN", "1h")]);
+    let mut idle = TcpStream::connect(gateway.upload_address()).unwrap();
+    idle.write_all(b"OPTIONS /files HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut first = [0; 1];
+    idle.read_exact(&mut first).unwrap();
+    assert!(gateway.stop().success());
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_a_client_that_does_not_read() {
+    let folder = tempdir().unwrap();
+    let hour = [("TIDEGATE__TIMEOUTS__SHUTDOWN", "1h"), ("TIDEGATE__TIMEOUTS__WRITETIMEOUT", "1h")];
+    let gateway = Gateway::start_with(folder.path(), &[], &hour);
+    // More than the buffers of the kernel take.
+    let path = upload(gateway.upload_address(), &"x".repeat(32 * 1024 * 1024));
+    let mut stalled = TcpStream::connect(gateway.upload_address()).unwrap();
+    write!(stalled, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut first = [0; 1];
+    stalled.read_exact(&mut first).unwrap();
+    gateway.signal(Signal::TERM);
+    // No new connections are the sign that the first signal was taken.
+    let address = gateway.upload_address().to_owned();
+    by_the_deadline("it takes no connections", || TcpStream::connect(&address).is_err());
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().success());
+}
+
+#[test]
+fn a_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
+    let folder = tempdir().unwrap();
+    let socket = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(gateway::DEADLINE)).unwrap();
+    let variables = [("NOTIFY_SOCKET", socket.to_str().unwrap())];
+    let gateway = Gateway::start_with(&folder.path().join("data"), &[], &variables);
+    let heard = || {
+        let mut message = [0; 256];
+        let length = manager.recv(&mut message).unwrap();
+        text(&message[..length]).trim().to_owned()
+    };
+    assert_eq!(heard(), "READY=1");
+    gateway.signal(Signal::TERM);
+    assert_eq!(heard(), "STOPPING=1");
+    assert!(gateway.ended().success());
+}
+
+#[test]
+fn a_unix_socket_is_listened_on_and_removed_at_the_end() {
+    let folder = tempdir().unwrap();
+    let socket = folder.path().join("http.sock");
+    let address = format!("unix:{}", socket.display());
+    let variables = [("TIDEGATE__SERVER__LISTEN", address.as_str())];
+    let gateway = Gateway::start_on(&folder.path().join("data"), &[], &variables);
+    assert_eq!(gateway.printed("upload endpoint"), address);
+    let output = Command::new("sh").args(["-c", gateway.printed("try it")]).output().unwrap();
+    assert!(text(&output.stdout).starts_with("HTTP/1.1 201"), "{output:?}");
+    assert!(gateway.stop().success());
+    assert!(!socket.exists());
 }
 
 #[test]

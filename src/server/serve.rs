@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::http::listener::{Serving, Stopper};
-use crate::http::settings::{ListenAddress, ListenerSettings};
+use crate::http::settings::ListenAddress;
 use crate::http::tls::Certificates;
 
 use super::banner::{Banner, Bound};

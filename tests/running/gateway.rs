@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Nothing here takes longer on a machine that works.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The program, deaf to the settings of whoever runs the tests.
 pub(crate) fn program(words: &[&str]) -> Command {
@@ -47,9 +47,15 @@ impl Gateway {
     }
 
     pub(crate) fn start_with(data: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = program(&["serve", "--listen", "127.0.0.1:0"]);
+        let words = [&["--listen", "127.0.0.1:0"], words].concat();
+        Self::start_on(data, &words, variables)
+    }
+
+    /// Starts it without saying where to listen.
+    pub(crate) fn start_on(data: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = program(&["serve"]);
         command.args(["--admin-listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(words);
-        command.envs(variables.iter().copied());
+        command.env("TIDEGATE__LOG__LEVEL", "error").envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut lines = Vec::new();
@@ -117,6 +123,21 @@ impl Drop for Gateway {
     }
 }
 
+/// Where an upload stands.
+pub(crate) fn offset(address: &str, path: &str) -> u64 {
+    let answer = exchange(address, &format!("HEAD {path} HTTP/1.1\r\nTus-Resumable: 1.0.0"), "");
+    let offset = field(&answer, "upload-offset");
+    offset.unwrap_or_else(|| panic!("no offset in {answer}")).parse().unwrap()
+}
+
+/// The first line of a field of an answer.
+pub(crate) fn field(answer: &str, name: &str) -> Option<String> {
+    answer.lines().find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        field.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}
+
 /// One request on a connection of its own; the whole answer.
 pub(crate) fn exchange(address: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -140,11 +161,7 @@ pub(crate) fn upload(address: &str, body: &str) -> String {
     );
     let answer = exchange(address, &head, body);
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    let location = answer.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
-    });
-    location.unwrap()
+    field(&answer, "location").unwrap()
 }
 
 /// The body of a finished upload.
