@@ -47,6 +47,8 @@ struct Shared {
     ends: Ends,
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
+    /// How many had been read when the last request ended.
+    read_before: AtomicU64,
     closed: AtomicBool,
     /// Who waits for bytes from the peer; woken to notice that the connection was closed.
     waiting: Mutex<Option<Waker>>,
@@ -92,6 +94,7 @@ impl Connection {
             ends,
             read_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
+            read_before: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             waiting: Mutex::new(None),
             running: AtomicUsize::new(0),
@@ -135,6 +138,18 @@ impl Connection {
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
         self.0.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were read for the running request, its head included; `None` over HTTP/2, where
+    /// requests share the connection.
+    #[must_use]
+    pub fn received_bytes(&self) -> Option<u64> {
+        match self.framing() {
+            Framing::Http1 => {
+                Some(self.read_bytes().saturating_sub(self.0.read_before.load(Ordering::Relaxed)))
+            }
+            Framing::Http2 => None,
+        }
     }
 
     /// Ends the connection: the next read or write on it fails, and a pending read at once.
@@ -202,6 +217,7 @@ impl Connection {
 
     pub(super) fn request_ends(&self) {
         self.answer_begins();
+        self.0.read_before.store(self.read_bytes(), Ordering::Relaxed);
         self.0.turn.fetch_add(1, Ordering::AcqRel);
         self.0.running.fetch_sub(1, Ordering::AcqRel);
         // The dispatcher of HTTP/1 is awake by itself here; that of HTTP/2 is another task.
