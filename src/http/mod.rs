@@ -2,7 +2,7 @@
 //!
 //! The only layer that names actix. It decides nothing that a protocol or the engine could decide.
 //!
-//! | file | holds |
+//! | a request | |
 //! |---|---|
 //! | `routes` | every URL |
 //! | `gateway` | what the handlers share |
@@ -16,7 +16,9 @@
 //! | `auth` | who may do anything |
 //! | `reply` | response heads become responses |
 //! | `failure` | **the** place where an engine failure becomes a problem |
-//! | `sides` | the two sides as a whole: routes on listeners |
+//!
+//! | a connection | |
+//! |---|---|
 //! | `listener` | listeners, put together from `actix-server` and `actix-http` over our own stream |
 //! | `bind` | sockets to listen on, TCP and Unix |
 //! | `transport` | the stream of a connection: TCP, Unix or TLS, its timeouts and its bounds |
@@ -25,11 +27,12 @@
 //! | `welcome` | what happens between `accept` and the first request |
 //! | `turn` | tells the connection when a request begins and its answer ends |
 //! | `tls` | certificates that are reloaded when their files change |
+//!
+//! | around both | |
+//! |---|---|
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
-//! | `process` | memory, processor time and open files, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
-//! | `session_view` | a session as the operator sees it |
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
@@ -47,12 +50,9 @@ mod interlude;
 pub mod listener;
 pub mod metrics;
 mod pace;
-mod process;
 mod reply;
 pub mod routes;
-pub mod session_view;
 pub mod settings;
-pub mod sides;
 #[cfg(test)]
 mod tests;
 pub mod tls;

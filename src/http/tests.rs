@@ -60,7 +60,7 @@ fn settings() -> HttpSettings {
 fn gateway(settings: HttpSettings) -> Result<Data<Gateway>, GatewayError> {
     let parts = EngineParts {
         sessions: Arc::new(MemorySessionStore::new()),
-        blobs: Arc::new(MemoryBlobStore::new(1 << 40)),
+        blobs: Arc::new(MemoryBlobStore::new(1 << 30)),
         settings: EngineSettings { threads: 1, ..EngineSettings::default() },
         clock: Arc::new(SystemClock),
         boot: BootId::new("boot".to_owned()),

@@ -58,7 +58,7 @@ impl House {
     fn new() -> Self {
         Self {
             sessions: Arc::new(MemorySessionStore::new()),
-            blobs: Arc::new(MemoryBlobStore::new(u64::MAX)),
+            blobs: Arc::new(MemoryBlobStore::new(1 << 30)),
             clock: Arc::new(HandClock(AtomicU64::new(1_700_000_000_000))),
             settings: EngineSettings::default(),
         }
