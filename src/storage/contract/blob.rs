@@ -66,7 +66,11 @@ macro_rules! every_promise {
 pub(crate) use every_promise;
 
 fn at(bytes: usize) -> UploadOffset {
-    UploadOffset::new(bytes as u64).unwrap()
+    UploadOffset::new(count(bytes)).unwrap()
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap()
 }
 
 async fn begin(subject: &Subject, id: UploadId, offset: usize) -> Box<dyn BlobWriter> {
@@ -209,10 +213,10 @@ pub async fn beginning_again_forgets_what_was_unproven(subject: &Subject) {
     let id = running(subject, b"proven").await;
     for (from, tail) in [(6, Tail::Discard), (4, Tail::Discard), (4, Tail::Keep)] {
         let writer = subject.store.begin(id, at(from), tail).await.unwrap();
-        assert_eq!(state(subject, id).await, Some((from as u64, false)));
+        assert_eq!(state(subject, id).await, Some((count(from), false)));
         writer.write(at(from), &[Bytes::from_static(b"1234")]).unwrap();
         let kept = if tail == Tail::Keep { from + 4 } else { from };
-        assert_eq!(state(subject, id).await, Some((kept as u64, false)), "{from} {tail:?}");
+        assert_eq!(state(subject, id).await, Some((count(kept), false)), "{from} {tail:?}");
     }
 }
 
@@ -283,10 +287,11 @@ pub async fn a_joined_blob_equals_its_parts_in_order(subject: &Subject) {
         let target = UploadId::generate();
         let mut expected = Vec::new();
         for (number, size) in sizes.iter().enumerate() {
-            let bytes: Vec<u8> = (0..*size).map(|byte| (byte * 7 + number) as u8).collect();
+            let bytes: Vec<u8> =
+                (0..*size).map(|byte| (byte * 7 + number).to_le_bytes()[0]).collect();
             let part = published(subject, &bytes).await;
             let joined = subject.store.join(target, at(expected.len()), part).await.unwrap();
-            assert_eq!(joined, *size as u64);
+            assert_eq!(joined, count(*size));
             expected.extend(bytes);
         }
         assert!(running_content(subject, target).await == expected, "parts of {sizes:?}");
