@@ -32,7 +32,10 @@
 //! |---|---|
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
+//! | `process` | what the kernel knows about this process, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
+//! | `session_view` | a session as operators see it |
+//! | `sides` | the two sides put together: uploads, and admin |
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
@@ -50,9 +53,12 @@ mod interlude;
 pub mod listener;
 pub mod metrics;
 mod pace;
+mod process;
 mod reply;
 pub mod routes;
+pub mod session_view;
 pub mod settings;
+pub mod sides;
 #[cfg(test)]
 mod tests;
 pub mod tls;
