@@ -16,8 +16,11 @@
 
 #![cfg_attr(test, allow(clippy::as_conversions, reason = "test data is small and known"))]
 
+pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod http;
 pub mod protocol;
+pub mod server;
 pub mod storage;
 pub mod upload;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tidegate` program: everything is in the library's [`tidegate::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidegate::cli::run(std::env::args_os())
+}

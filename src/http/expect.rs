@@ -33,6 +33,15 @@ impl ExpectService {
         Self { gateway }
     }
 
+    /// Whether the body may come.
+    ///
+    /// # Errors
+    ///
+    /// The answer that refuses it.
+    pub fn judge(&self, request: &Request) -> Result<(), Response<BoxBody>> {
+        self.refusal(request).map_or(Ok(()), Err)
+    }
+
     /// The refusal, if there is one.
     fn refusal(&self, request: &Request) -> Option<Response<BoxBody>> {
         let call = Call::new(&self.gateway, request.head());

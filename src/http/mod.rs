@@ -32,9 +32,10 @@
 //! |---|---|
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
-//! | `process` | memory, processor time and open files, for `metrics` |
+//! | `process` | what the kernel knows about this process, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
-//! | `session_view` | a session as the operator sees it |
+//! | `session_view` | a session as operators see it |
+//! | `sides` | the two sides put together: uploads, and admin |
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
@@ -55,8 +56,9 @@ mod pace;
 mod process;
 mod reply;
 pub mod routes;
-mod session_view;
+pub mod session_view;
 pub mod settings;
+pub mod sides;
 #[cfg(test)]
 mod tests;
 pub mod tls;

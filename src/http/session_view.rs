@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::upload::session::Phase;
 use crate::upload::{Departure, Relation, Session, Timestamp};
@@ -10,24 +10,36 @@ use crate::upload::{Departure, Relation, Session, Timestamp};
 /// The last second that has a date of four digits.
 const END_OF_DATES: Duration = Duration::from_secs(253_402_300_799);
 
-/// One session of `/sessions`.
-#[derive(Debug, Serialize)]
-pub(super) struct SessionView {
-    id: String,
-    owner: Option<String>,
-    phase: &'static str,
-    offset: u64,
-    length: Option<u64>,
-    relation: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    parts: Vec<String>,
-    created_at: String,
-    completed_at: Option<String>,
-    expires_at: Option<String>,
+/// One session of `/sessions`; the command line reads it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// Its id.
+    pub id: String,
+    /// Who created it, if anything authenticates.
+    pub owner: Option<String>,
+    /// `receiving`, `assembling`, `complete`, `terminated` or `expired`.
+    pub phase: String,
+    /// Bytes that are there.
+    pub offset: u64,
+    /// Bytes of the whole upload, once known.
+    pub length: Option<u64>,
+    /// `whole`, `partial` or `final`.
+    pub relation: String,
+    /// Ids of the parts of a final upload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
+    /// When it was created (RFC 3339).
+    pub created_at: String,
+    /// When its last byte became visible.
+    pub completed_at: Option<String>,
+    /// When it expires; not there if it is kept.
+    pub expires_at: Option<String>,
 }
 
 impl SessionView {
-    pub(super) fn of(session: &Session) -> Self {
+    /// What is shown of `session`.
+    #[must_use]
+    pub fn of(session: &Session) -> Self {
         let (relation, parts) = match session.relation() {
             Relation::Whole => ("whole", Vec::new()),
             Relation::Partial => ("partial", Vec::new()),
@@ -38,21 +50,25 @@ impl SessionView {
         Self {
             id: session.id().to_string(),
             owner: session.owner().name().map(ToOwned::to_owned),
-            phase: match session.phase() {
-                Phase::Receiving => "receiving",
-                Phase::Assembling => "assembling",
-                Phase::Complete => "complete",
-                Phase::Gone(Departure::Terminated) => "terminated",
-                Phase::Gone(Departure::Expired) => "expired",
-            },
+            phase: phase(session.phase()).to_owned(),
             offset: session.offset().get(),
             length: session.length().map(crate::upload::UploadLength::get),
-            relation,
+            relation: relation.to_owned(),
             parts,
             created_at: date(session.created_at()),
             completed_at: session.completed_at().map(date),
             expires_at: session.expires_at().map(date),
         }
+    }
+}
+
+const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Receiving => "receiving",
+        Phase::Assembling => "assembling",
+        Phase::Complete => "complete",
+        Phase::Gone(Departure::Terminated) => "terminated",
+        Phase::Gone(Departure::Expired) => "expired",
     }
 }
 

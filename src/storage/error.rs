@@ -54,9 +54,9 @@ pub enum StorageError {
 impl StorageError {
     /// Names what was being done when the system failed; a full device keeps its own meaning.
     pub fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoRoom,
-            _ => Self::Io { doing, source },
+        move |source| {
+            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+            if full.contains(&source.kind()) { Self::NoRoom } else { Self::Io { doing, source } }
         }
     }
 }

@@ -198,17 +198,21 @@ async fn an_http2_client_that_takes_nothing_of_its_answer_loses_the_connection()
 
 #[tokio::test]
 async fn an_http2_client_that_takes_its_answer_slowly_keeps_the_connection() {
+    tokio::join!(takes_slowly("/pieces"), takes_slowly("/piece"));
+}
+
+async fn takes_slowly(path: &str) {
     let mut settings = settings();
-    settings.bounds.write_timeout = Duration::from_millis(400);
+    settings.bounds.write_timeout = Duration::from_millis(1500);
     let server = start(&[h2c()], &settings);
     let mut client = Client::new(server.connect().await).await;
-    let (response, _) = client.send("GET", "/pieces", true);
+    let (response, _) = client.send("GET", path, true);
     let mut body = in_time(response).await.unwrap().into_body();
     let mut taken = 0;
     while let Some(chunk) = in_time(body.data()).await {
         let chunk = chunk.unwrap();
         taken += chunk.len();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(80)).await;
         body.flow_control().release_capacity(chunk.len()).unwrap();
     }
     assert_eq!(taken, crate::support::PIECES * crate::support::PIECE);

@@ -43,6 +43,8 @@ async fn writes_all_then_reads(
 fn patient() -> tidegate::http::settings::ServerSettings {
     let mut settings = settings();
     settings.bounds.linger_bytes = 128 * 1024 * 1024;
+    // As long as a busy machine needs for all that.
+    settings.bounds.linger = Duration::from_secs(120);
     settings
 }
 

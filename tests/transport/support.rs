@@ -159,6 +159,7 @@ pub(crate) fn try_start(
             .route("/close", web::get().to(close))
             .route("/big", web::get().to(big))
             .route("/pieces", web::get().to(pieces))
+            .route("/piece", web::get().to(piece))
             .route("/hold", web::get().to(hold))
     })?;
     let (addresses, stopper) = (serving.addresses().to_vec(), serving.stopper());
@@ -211,6 +212,10 @@ async fn big() -> HttpResponse {
 
 async fn pieces() -> HttpResponse {
     HttpResponse::Ok().streaming(Pieces(PIECES))
+}
+
+async fn piece() -> HttpResponse {
+    HttpResponse::Ok().body(vec![b'x'; PIECES * PIECE])
 }
 
 pub(crate) const PIECES: usize = 24;

@@ -151,8 +151,9 @@ impl BlobStore for MemoryBlobStore {
                 Tail::Keep => None,
                 Tail::Discard => Some(index(at)),
             };
-            let writer = MemoryWriter { shared: Arc::clone(&self.shared), id, blob };
-            Ok(Box::new(writer) as Box<dyn BlobWriter>)
+            let shared = Arc::clone(&self.shared);
+            let writer: Box<dyn BlobWriter> = Box::new(MemoryWriter { shared, id, blob });
+            Ok(writer)
         })
     }
 

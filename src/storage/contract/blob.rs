@@ -4,15 +4,19 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use super::session::session_expiring_at;
+use super::label::label;
+pub use super::label::{
+    a_label_is_found_before_the_first_byte_and_after_publishing,
+    pages_of_labels_name_everything_once, the_newest_label_counts,
+    what_nobody_knows_is_swept_and_nothing_else,
+};
 use crate::storage::{BlobReader, BlobState, BlobStore, BlobWriter, Joining, StorageError, Tail};
-use crate::upload::{UploadId, UploadOffset, record};
+use crate::upload::{UploadId, UploadOffset};
 
 /// An adapter under test, empty.
 pub struct Subject {
@@ -66,15 +70,19 @@ macro_rules! every_promise {
 pub(crate) use every_promise;
 
 fn at(bytes: usize) -> UploadOffset {
-    UploadOffset::new(bytes as u64).unwrap()
+    UploadOffset::new(count(bytes)).unwrap()
 }
 
-async fn begin(subject: &Subject, id: UploadId, offset: usize) -> Box<dyn BlobWriter> {
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap()
+}
+
+pub(super) async fn begin(subject: &Subject, id: UploadId, offset: usize) -> Box<dyn BlobWriter> {
     subject.store.begin(id, at(offset), Tail::Keep).await.unwrap()
 }
 
 /// A running blob with these bytes.
-async fn running(subject: &Subject, bytes: &[u8]) -> UploadId {
+pub(super) async fn running(subject: &Subject, bytes: &[u8]) -> UploadId {
     let id = UploadId::generate();
     let writer = begin(subject, id, 0).await;
     writer.write(at(0), &[Bytes::copy_from_slice(bytes)]).unwrap();
@@ -83,7 +91,7 @@ async fn running(subject: &Subject, bytes: &[u8]) -> UploadId {
 }
 
 /// A published blob with these bytes.
-async fn published(subject: &Subject, bytes: &[u8]) -> UploadId {
+pub(super) async fn published(subject: &Subject, bytes: &[u8]) -> UploadId {
     let id = running(subject, bytes).await;
     subject.store.publish(id).await.unwrap();
     id
@@ -99,18 +107,13 @@ async fn running_content(subject: &Subject, id: UploadId) -> Vec<u8> {
     content(&*subject.store.open_unpublished(id).await.unwrap())
 }
 
-async fn published_content(subject: &Subject, id: UploadId) -> Vec<u8> {
+pub(super) async fn published_content(subject: &Subject, id: UploadId) -> Vec<u8> {
     content(&*subject.store.open(id).await.unwrap())
 }
 
-async fn state(subject: &Subject, id: UploadId) -> Option<(u64, bool)> {
+pub(super) async fn state(subject: &Subject, id: UploadId) -> Option<(u64, bool)> {
     let state = subject.store.state(id).await.unwrap();
     state.map(|BlobState { offset, published }| (offset.get(), published))
-}
-
-/// A label that is a true record, of a session that expires at `moment`.
-fn label(id: UploadId, moment: u64) -> Bytes {
-    record::encode(&session_expiring_at(id, moment)).unwrap().into()
 }
 
 fn is_missing<T>(outcome: &Result<T, StorageError>, id: UploadId) -> bool {
@@ -209,10 +212,10 @@ pub async fn beginning_again_forgets_what_was_unproven(subject: &Subject) {
     let id = running(subject, b"proven").await;
     for (from, tail) in [(6, Tail::Discard), (4, Tail::Discard), (4, Tail::Keep)] {
         let writer = subject.store.begin(id, at(from), tail).await.unwrap();
-        assert_eq!(state(subject, id).await, Some((from as u64, false)));
+        assert_eq!(state(subject, id).await, Some((count(from), false)));
         writer.write(at(from), &[Bytes::from_static(b"1234")]).unwrap();
         let kept = if tail == Tail::Keep { from + 4 } else { from };
-        assert_eq!(state(subject, id).await, Some((kept as u64, false)), "{from} {tail:?}");
+        assert_eq!(state(subject, id).await, Some((count(kept), false)), "{from} {tail:?}");
     }
 }
 
@@ -283,10 +286,11 @@ pub async fn a_joined_blob_equals_its_parts_in_order(subject: &Subject) {
         let target = UploadId::generate();
         let mut expected = Vec::new();
         for (number, size) in sizes.iter().enumerate() {
-            let bytes: Vec<u8> = (0..*size).map(|byte| (byte * 7 + number) as u8).collect();
+            let bytes: Vec<u8> =
+                (0..*size).map(|byte| (byte * 7 + number).to_le_bytes()[0]).collect();
             let part = published(subject, &bytes).await;
             let joined = subject.store.join(target, at(expected.len()), part).await.unwrap();
-            assert_eq!(joined, *size as u64);
+            assert_eq!(joined, count(*size));
             expected.extend(bytes);
         }
         assert!(running_content(subject, target).await == expected, "parts of {sizes:?}");
@@ -316,59 +320,6 @@ pub async fn only_published_parts_are_joined(subject: &Subject) {
     assert_eq!(state(subject, target).await, None);
 }
 
-pub async fn a_label_is_found_before_the_first_byte_and_after_publishing(subject: &Subject) {
-    let id = UploadId::generate();
-    assert_eq!(subject.store.read_label(id).await.unwrap(), None);
-    let record = label(id, 1);
-    subject.store.label(id, record.clone()).await.unwrap();
-    for step in 0..3 {
-        let found = subject.store.read_label(id).await.unwrap();
-        assert_eq!(found.as_deref(), Some(&*record), "step {step}");
-        assert_eq!(subject.store.labels(None, 10).await.unwrap().ids, [id], "step {step}");
-        match step {
-            0 => drop(begin(subject, id, 0).await),
-            _ => subject.store.publish(id).await.unwrap(),
-        }
-    }
-}
-
-pub async fn the_newest_label_counts(subject: &Subject) {
-    let id = UploadId::generate();
-    for moment in 0..600 {
-        let record = label(id, moment);
-        subject.store.label(id, record.clone()).await.unwrap();
-        let found = subject.store.read_label(id).await.unwrap();
-        assert_eq!(found.as_deref(), Some(&*record));
-    }
-}
-
-pub async fn pages_of_labels_name_everything_once(subject: &Subject) {
-    let mut expected = Vec::new();
-    for number in 0..40 {
-        let id = match number % 4 {
-            0 => running(subject, b"abc").await,
-            1 => published(subject, b"abc").await,
-            _ => UploadId::generate(),
-        };
-        if number % 4 != 0 {
-            subject.store.label(id, label(id, 1)).await.unwrap();
-        }
-        expected.push(id);
-    }
-    expected.sort();
-    let mut found = Vec::new();
-    loop {
-        let page = subject.store.labels(found.last().copied(), 7).await.unwrap();
-        assert!(page.ids.len() <= 7);
-        if page.ids.is_empty() {
-            break;
-        }
-        found.extend(page.ids);
-    }
-    assert_eq!(found, expected);
-    assert_eq!(subject.store.labels(None, 0).await.unwrap().ids, []);
-}
-
 pub async fn the_reserve_is_not_written_into(subject: &Subject) {
     assert!(subject.store.room().unwrap().usable_bytes > 0);
     assert_eq!(subject.full.room().unwrap().usable_bytes, 0);
@@ -380,27 +331,4 @@ pub async fn the_reserve_is_not_written_into(subject: &Subject) {
     // What frees room, and what needs none, still works.
     subject.full.publish(id).await.unwrap();
     subject.full.delete(id).await.unwrap();
-}
-
-pub async fn what_nobody_knows_is_swept_and_nothing_else(subject: &Subject) {
-    let orphan = running(subject, b"orphan").await;
-    let mislabelled = running(subject, b"orphan too").await;
-    subject.store.label(mislabelled, Bytes::from_static(b"torn")).await.unwrap();
-    let labelled = running(subject, b"labelled").await;
-    subject.store.label(labelled, label(labelled, 1)).await.unwrap();
-    let known = running(subject, b"known").await;
-    let finished = published(subject, b"finished").await;
-    let sweep = |age| subject.store.sweep(age, Box::new(move |id| id == known));
-    assert_eq!(sweep(Duration::from_secs(3600)).await.unwrap(), 0, "nothing is that old");
-    assert_eq!(sweep(Duration::ZERO).await.unwrap(), 2);
-    assert_eq!(sweep(Duration::ZERO).await.unwrap(), 0);
-    for gone in [orphan, mislabelled] {
-        assert_eq!(state(subject, gone).await, None);
-    }
-    let mut left = subject.store.labels(None, 10).await.unwrap().ids;
-    let mut expected = [labelled, known, finished];
-    left.sort();
-    expected.sort();
-    assert_eq!(left, expected);
-    assert_eq!(published_content(subject, finished).await, b"finished");
 }

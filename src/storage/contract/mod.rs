@@ -5,4 +5,5 @@
 //! adapter cannot leave one out.
 
 pub mod blob;
+pub mod label;
 pub mod session;

@@ -121,7 +121,7 @@ mod tests {
         let (from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
         let bytes: Vec<u8> = (0..=250).cycle().take(BUFFER_BYTES * 2 + 17).collect();
         from.write_all_at(&bytes, 0).unwrap();
-        let left = bytes.len() as u64;
+        let left = u64::try_from(bytes.len()).unwrap();
         let mut stretch = Stretch { from: &from, to: &to, read: 0, write: 5, left };
         stretch.copy_through_buffer().unwrap();
         assert_eq!(stretch.left, 0);

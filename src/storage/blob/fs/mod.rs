@@ -129,7 +129,7 @@ impl BlobStore for FsBlobStore {
         at: UploadOffset,
         tail: Tail,
     ) -> Pending<'_, Box<dyn BlobWriter>> {
-        self.blocking(move |files| Ok(Box::new(files.begin(id, at, tail)?) as Box<dyn BlobWriter>))
+        self.blocking(move |files| files.begin(id, at, tail).map(writer))
     }
 
     fn state(&self, id: UploadId) -> Pending<'_, Option<BlobState>> {
@@ -141,11 +141,11 @@ impl BlobStore for FsBlobStore {
     }
 
     fn open(&self, id: UploadId) -> Pending<'_, Box<dyn BlobReader>> {
-        self.blocking(move |files| Ok(Box::new(files.open(id)?) as Box<dyn BlobReader>))
+        self.blocking(move |files| files.open(id).map(reader))
     }
 
     fn open_unpublished(&self, id: UploadId) -> Pending<'_, Box<dyn BlobReader>> {
-        self.blocking(move |files| Ok(Box::new(files.open_unpublished(id)?) as Box<dyn BlobReader>))
+        self.blocking(move |files| files.open_unpublished(id).map(reader))
     }
 
     fn delete(&self, id: UploadId) -> Pending<'_, ()> {
@@ -184,6 +184,14 @@ impl BlobStore for FsBlobStore {
     ) -> Pending<'_, u64> {
         self.blocking(move |files| files.sweep(age, known.as_ref()))
     }
+}
+
+fn writer(writer: writer::FsWriter) -> Box<dyn BlobWriter> {
+    Box::new(writer)
+}
+
+fn reader(reader: reader::FsReader) -> Box<dyn BlobReader> {
+    Box::new(reader)
 }
 
 #[cfg(test)]

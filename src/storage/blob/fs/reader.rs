@@ -33,9 +33,12 @@ impl Files {
             let length = file.metadata()?.len();
             Ok(FsReader { file, length })
         };
-        open().map_err(|error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => StorageError::Missing(id),
-            _ => StorageError::io("opening an upload for reading")(error),
+        open().map_err(|error: io::Error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                StorageError::Missing(id)
+            } else {
+                StorageError::io("opening an upload for reading")(error)
+            }
         })
     }
 }

@@ -44,7 +44,7 @@ fn label_of(id: UploadId, moment: u64) -> Bytes {
 /// The file of this id, by the documented layout.
 fn file(directory: &TempDir, kind: &str, id: UploadId, suffix: &str) -> PathBuf {
     let (id, root) = (id.to_string(), directory.path().join("blobs"));
-    root.join(kind).join(&id[..1]).join(format!("{id}{suffix}"))
+    root.join(kind).join(id.get(..1).unwrap()).join(format!("{id}{suffix}"))
 }
 
 #[tokio::test]

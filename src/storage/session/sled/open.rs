@@ -23,17 +23,12 @@ pub enum SledTrouble {
          this one another --data-dir", .0.display()
     )]
     Locked(PathBuf),
-    /// It does not pass sled's checks.
+    /// It does not pass sled's checks; found when it is opened, or when the damaged part is read.
     #[error(
-        "the session database in {} is damaged ({what}): keep a copy of the data directory, then \
-         recreate it from the uploads with `tidegate doctor --rebuild`", path.display()
+        "the session database is damaged ({0}): keep a copy of the data directory, then recreate \
+         it from the uploads with `tidegate doctor --rebuild`"
     )]
-    Damaged {
-        /// Directory of the database.
-        path: PathBuf,
-        /// What sled found.
-        what: String,
-    },
+    Damaged(String),
     /// Another version of sled wrote it, or with other parameters.
     #[error("the session database in {} cannot be used by this program: {what}", path.display())]
     Unsupported {
@@ -64,7 +59,13 @@ impl From<SledTrouble> for StorageError {
 
 /// A failure of sled while it is open.
 pub(super) fn failed(error: sled::Error) -> StorageError {
-    StorageError::Database(Box::new(error))
+    match error {
+        sled::Error::Corruption { .. } => SledTrouble::Damaged(error.to_string()).into(),
+        sled::Error::Io(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)
+        | sled::Error::CollectionNotFound(_) => StorageError::Database(Box::new(error)),
+    }
 }
 
 /// An open database.
@@ -84,10 +85,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     let opened = catch_unwind(AssertUnwindSafe(|| trees(settings)));
     let opened = match opened {
         Ok(opened) => opened.map_err(|error| explained(path, error))?,
-        Err(panic) => {
-            let what = message(&*panic);
-            return Err(SledTrouble::Damaged { path: path.to_owned(), what }.into());
-        }
+        Err(panic) => return Err(SledTrouble::Damaged(message(&*panic)).into()),
     };
     let (db, [sessions, pieces, expiry]) = opened;
     let log = if settings.sync { Some(settle(path).map_err(unusable)?) } else { None };
@@ -141,9 +139,7 @@ fn explained(path: &Path, error: sled::Error) -> SledTrouble {
         sled::Error::Unsupported(what) => SledTrouble::Unsupported { path, what },
         sled::Error::Corruption { .. }
         | sled::Error::ReportableBug(_)
-        | sled::Error::CollectionNotFound(_) => {
-            SledTrouble::Damaged { path, what: error.to_string() }
-        }
+        | sled::Error::CollectionNotFound(_) => SledTrouble::Damaged(error.to_string()),
     }
 }
 

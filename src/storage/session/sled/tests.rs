@@ -141,6 +141,31 @@ async fn a_file_in_the_place_of_the_database_is_named() {
 }
 
 #[tokio::test]
+async fn a_damaged_database_says_so_and_names_the_way_out() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).unwrap();
+    for _ in 0..100 {
+        store.create(&session_expiring_at(UploadId::generate(), 10)).await.unwrap();
+    }
+    drop(store);
+    // Opening again writes down where everything lies; an empty log contradicts that.
+    drop(open(&directory).unwrap());
+    std::fs::write(directory.path().join("sessions/db"), b"").unwrap();
+    let trouble = trouble(open(&directory));
+    assert!(matches!(trouble, SledTrouble::Damaged(_)), "{trouble}");
+    assert!(trouble.to_string().contains("tidegate doctor --rebuild"), "{trouble}");
+}
+
+#[test]
+fn damage_that_is_met_later_says_the_same() {
+    let StorageError::Database(met) = open::failed(sled::Error::Corruption { at: None, bt: () })
+    else {
+        panic!("not a failure of the database");
+    };
+    assert!(met.to_string().contains("tidegate doctor --rebuild"), "{met}");
+}
+
+#[tokio::test]
 async fn every_flush_is_observed() {
     let directory = TempDir::new().unwrap();
     let flushes = Arc::new(AtomicU64::new(0));

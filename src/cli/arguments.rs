@@ -1,0 +1,151 @@
+//! Every command and flag.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::{ConfigError, Flag, Settings, Sources, load};
+
+/// A gateway that takes uploads over bad networks and never loses what it accepted.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, max_term_width = 100)]
+#[command(after_help = "Without a command it serves. Every setting: tidegate config default")]
+pub(super) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Flags that every command takes: they overrule the settings.
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// Settings file (TOML).
+    #[arg(long, global = true, value_name = "FILE", env = "TIDEGATE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where clients connect: IP:PORT, or unix:PATH; port 0 takes a free one.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where operators connect, loopback only.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+    /// Where everything is kept.
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Take uploads, until SIGTERM or SIGINT; SIGHUP reads certificates again.
+    Serve,
+    /// Show and check settings.
+    Config {
+        /// What about them.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// List, show and remove uploads, through a running gateway if there is one.
+    Sessions {
+        /// What about them.
+        #[command(subcommand)]
+        command: SessionsCommand,
+    },
+    /// Check the data directory; the gateway must not run. Exit code 3: something is wrong.
+    Doctor {
+        /// Make the session store anew from what lies beside the uploads. Deletes nothing.
+        #[arg(long)]
+        rebuild: bool,
+    },
+    /// Ask a running gateway whether it is ready. Exit code 4: it is not.
+    Health,
+    /// Print a completion script.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+}
+
+/// What about the settings.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print every setting with its default, annotated: a file to start from.
+    Default,
+    /// Check file, environment and flags; says everything that is wrong.
+    Check,
+    /// Print the settings that would be used, secrets hidden.
+    Show,
+}
+
+/// What about the uploads.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum SessionsCommand {
+    /// List uploads.
+    List {
+        /// Print JSON, one upload a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one upload.
+    Show {
+        /// Its id: 32 hexadecimal digits.
+        id: String,
+    },
+    /// Remove one upload, finished or not.
+    Rm {
+        /// Its id: 32 hexadecimal digits.
+        id: String,
+    },
+}
+
+impl Arguments {
+    /// The settings: defaults, file, environment, flags.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: everything that is wrong with them.
+    pub(super) fn settings(&self) -> Result<Settings, ConfigError> {
+        let flags = [
+            ("--listen", "listen", &self.common.listen),
+            ("--admin-listen", "admin_listen", &self.common.admin_listen),
+            ("--data-dir", "data_dir", &self.common.data_dir),
+        ];
+        let given = flags.into_iter().filter_map(|(name, key, value)| {
+            Some(Flag { name, key: ("server", key), value: value.clone()? })
+        });
+        load(&Sources::of_process(self.common.config.clone(), given.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_work_with_and_without_the_word_serve() {
+        for words in [
+            &["tidegate", "--listen", "127.0.0.1:0"][..],
+            &["tidegate", "serve", "--listen", "127.0.0.1:0"][..],
+            &["tidegate", "--listen", "127.0.0.1:0", "serve"][..],
+        ] {
+            let arguments = Arguments::try_parse_from(words).unwrap();
+            assert_eq!(arguments.common.listen.as_deref(), Some("127.0.0.1:0"), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_flag_value_is_named_by_its_flag() {
+        let words = ["tidegate", "--listen", "everywhere"];
+        let error = Arguments::try_parse_from(words).unwrap().settings().unwrap_err();
+        assert!(error.to_string().contains("--listen: server.listen is wrong"), "{error}");
+    }
+}

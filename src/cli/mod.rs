@@ -1,0 +1,81 @@
+//! The command line: what was typed becomes a call, what comes back becomes text and an exit code.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `arguments` | every command and flag |
+//! | `exit` | what the exit codes mean |
+//! | `serve` | runs the gateway |
+//! | `config` | shows and checks settings |
+//! | `sessions` | lists, shows and removes uploads |
+//! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `health` | asks a running gateway whether it is ready |
+
+mod arguments;
+mod config;
+mod doctor;
+mod exit;
+mod health;
+mod serve;
+mod sessions;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser};
+
+use arguments::{Arguments, Command};
+use exit::Exit;
+
+/// Runs the command line `words`, program name first.
+///
+/// Answers go to standard output, everything else to standard error.
+#[must_use]
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, not failures; clap knows where each goes.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    match dispatch(&arguments, &mut io::stdout()) {
+        Ok(exit) => exit.into(),
+        Err(error) if reader_left(&error) => Exit::Done.into(),
+        Err(error) => {
+            // Nothing can be said about a standard error that cannot be written.
+            drop(writeln!(io::stderr(), "tidegate: {error:#}"));
+            exit::of(&error).into()
+        }
+    }
+}
+
+fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        None | Some(Command::Serve) => serve::run(arguments, out),
+        Some(Command::Config { command }) => config::run(arguments, *command, out),
+        Some(Command::Sessions { command }) => sessions::run(arguments, command, out),
+        Some(Command::Doctor { rebuild }) => doctor::run(arguments, *rebuild, out),
+        Some(Command::Health) => health::run(arguments, out),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "tidegate", &mut script);
+            out.write_all(&script).context("the script could not be written")?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Whether whoever read our output stopped reading, as `head` does. Not a failure.
+fn reader_left(error: &anyhow::Error) -> bool {
+    let causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The stores are asynchronous, the command line is not.
+fn on_a_runtime<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.context("no runtime could be started")?.block_on(work))
+}

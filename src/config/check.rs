@@ -1,0 +1,312 @@
+//! What only several keys together, or a look at the machine, can get wrong.
+//!
+//! Each complaint is a sentence that names the keys and says what would be right.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::address::Address;
+use super::problem::{Origin, Problem};
+use super::settings::Settings;
+
+/// Something that cannot be used as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The keys it is about, the one to look at first in front.
+    keys: Vec<(&'static str, &'static str)>,
+    text: String,
+}
+
+impl Doubt {
+    /// Whether it is about this key.
+    #[must_use]
+    pub fn concerns(&self, section: &str, key: &str) -> bool {
+        self.keys.contains(&(section, key))
+    }
+
+    /// The problem, with the place where somebody set the first of its keys that was set.
+    #[must_use]
+    pub fn located(self, origins: &BTreeMap<(String, String), Origin>) -> Problem {
+        let said = self.keys.iter().find_map(|&(section, key)| {
+            origins.get(&(section.to_owned(), key.to_owned())).cloned()
+        });
+        Problem { origin: said.unwrap_or(Origin::BuiltIn), text: self.text }
+    }
+}
+
+/// Everything that is doubtful about `settings`; nothing means that they can be used.
+#[must_use]
+pub fn check(settings: &Settings) -> Vec<Doubt> {
+    let mut doubts = Doubts::default();
+    listeners(settings, &mut doubts);
+    addresses(settings, &mut doubts);
+    tls(settings, &mut doubts);
+    tokens(settings, &mut doubts);
+    origins(settings, &mut doubts);
+    extensions(settings, &mut doubts);
+    counts(settings, &mut doubts);
+    sizes(settings, &mut doubts);
+    times(settings, &mut doubts);
+    doubts.0
+}
+
+#[derive(Default)]
+struct Doubts(Vec<Doubt>);
+
+impl Doubts {
+    fn add(&mut self, keys: &[(&'static str, &'static str)], text: impl Into<String>) {
+        self.0.push(Doubt { keys: keys.to_vec(), text: text.into() });
+    }
+}
+
+fn listeners(settings: &Settings, doubts: &mut Doubts) {
+    let server = &settings.server;
+    let open = server.listen.addresses().iter().find(|address| !address.is_local());
+    if let Some(open) = open
+        && settings.auth.tokens.is_empty()
+        && !server.allow_public_without_auth
+    {
+        doubts.add(
+            &[("server", "listen"), ("auth", "tokens"), ("server", "allow_public_without_auth")],
+            format!(
+                "server.listen = {open} can be reached from other machines while nothing \
+                 authenticates; add a token to auth.tokens, listen on 127.0.0.1, or, if everybody \
+                 shall upload, set server.allow_public_without_auth = true"
+            ),
+        );
+    }
+    if !server.admin_listen.ip().to_canonical().is_loopback() {
+        doubts.add(
+            &[("server", "admin_listen")],
+            format!(
+                "server.admin_listen = {} can be reached from other machines; the admin side has \
+                 no authentication and listens on loopback only, for instance 127.0.0.1:9090",
+                server.admin_listen
+            ),
+        );
+    }
+    let taken = |address: &Address| {
+        *address == Address::Tcp(server.admin_listen) && server.admin_listen.port() != 0
+    };
+    if server.listen.addresses().iter().any(taken) {
+        doubts.add(
+            &[("server", "admin_listen"), ("server", "listen")],
+            format!(
+                "server.listen and server.admin_listen are both {}; give them different ports",
+                server.admin_listen
+            ),
+        );
+    }
+}
+
+fn addresses(settings: &Settings, doubts: &mut Doubts) {
+    let base = &settings.server.base_path;
+    let segment = |segment: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain)
+    };
+    let well_formed = base.strip_prefix('/').is_some_and(|path| path.split('/').all(segment));
+    if !well_formed {
+        doubts.add(
+            &[("server", "base_path")],
+            format!(
+                "server.base_path = {base:?} is not a path; write it with a slash in front and \
+                 none at the end, of letters, digits and -._~, for instance \"/files\""
+            ),
+        );
+    }
+    if let Some(url) = &settings.server.public_url
+        && !is_public_url(url)
+    {
+        doubts.add(
+            &[("server", "public_url")],
+            format!(
+                "server.public_url = {url:?} is not an address that clients could use; write \
+                 http:// or https://, a host and perhaps a prefix, without query and fragment, for \
+                 instance \"https://upload.example.org\""
+            ),
+        );
+    }
+}
+
+fn is_public_url(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let Some(rest) = rest else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#@\\\"<>{}|^`".contains(&byte);
+    !host.is_empty() && !host.starts_with(':') && rest.bytes().all(plain)
+}
+
+fn tls(settings: &Settings, doubts: &mut Doubts) {
+    let tls = &settings.tls;
+    for (name, path) in [("certificate", &tls.certificate), ("key", &tls.key)] {
+        if let Some(path) = path.as_deref().filter(|path| !is_readable(path)) {
+            doubts.add(
+                &[("tls", name)],
+                format!("tls.{name} = {:?} cannot be read; name a PEM file that exists", path),
+            );
+        }
+    }
+    if tls.certificate.is_some() != tls.key.is_some() {
+        doubts.add(
+            &[("tls", "certificate"), ("tls", "key")],
+            "tls.certificate and tls.key belong together; set both of them or neither",
+        );
+    }
+}
+
+fn is_readable(path: &Path) -> bool {
+    let metadata = std::fs::File::open(path).and_then(|file| file.metadata());
+    metadata.is_ok_and(|metadata| metadata.is_file())
+}
+
+fn tokens(settings: &Settings, doubts: &mut Doubts) {
+    let key = &[("auth", "tokens")];
+    let tokens = &settings.auth.tokens;
+    for (index, token) in tokens.iter().enumerate() {
+        let name = &token.name;
+        let printable =
+            !name.is_empty() && name.len() <= 128 && name.chars().all(|char| !char.is_control());
+        if !printable {
+            doubts.add(key, "a token in auth.tokens needs a name of 1 to 128 printable characters");
+        }
+        if tokens.iter().take(index).any(|earlier| earlier.name == *name) {
+            doubts.add(key, format!("two tokens in auth.tokens are named {name:?}; rename one"));
+        }
+        if let Err(error) = token.digest() {
+            doubts.add(key, format!("the token {name:?} in auth.tokens: {error}"));
+        }
+    }
+}
+
+fn origins(settings: &Settings, doubts: &mut Doubts) {
+    let cors = &settings.cors;
+    for origin in &cors.origins {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        let well_formed = host.is_some_and(|host| {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
+        });
+        if !well_formed {
+            doubts.add(
+                &[("cors", "origins")],
+                format!(
+                    "cors.origins: {origin:?} is not an origin; write scheme and host, perhaps a \
+                     port, without a path, for instance \"https://app.example.org\""
+                ),
+            );
+        }
+    }
+    if cors.credentials && cors.origins.is_empty() {
+        doubts.add(
+            &[("cors", "credentials"), ("cors", "origins")],
+            "cors.credentials = true with any origin would let every site act for its visitors; \
+             list the origins in cors.origins",
+        );
+    }
+}
+
+fn extensions(settings: &Settings, doubts: &mut Doubts) {
+    let tus = &settings.tus;
+    for (name, on) in [
+        ("creation_with_upload", tus.creation_with_upload),
+        ("creation_defer_length", tus.creation_defer_length),
+        ("concatenation", tus.concatenation),
+    ] {
+        if on && !tus.creation {
+            doubts.add(
+                &[("tus", "creation"), ("tus", name)],
+                format!("tus.{name} needs tus.creation; switch creation on or {name} off"),
+            );
+        }
+    }
+}
+
+fn counts(settings: &Settings, doubts: &mut Doubts) {
+    let workers = settings.server.workers.map_or(1, usize::from);
+    for (section, key, value, least, most) in [
+        ("server", "workers", workers, 1, 1024),
+        ("server", "max_connections", settings.server.max_connections, 1, 1_000_000),
+        ("tus", "max_parts", settings.tus.max_parts, 1, 100_000),
+        ("performance", "engine_threads", settings.performance.engine_threads, 1, 256),
+    ] {
+        if !(least..=most).contains(&value) {
+            doubts.add(
+                &[(section, key)],
+                format!("{section}.{key} = {value} is out of range; write {least} to {most}"),
+            );
+        }
+    }
+}
+
+fn sizes(settings: &Settings, doubts: &mut Doubts) {
+    use super::size::Size;
+    let (tus, storage) = (&settings.tus, &settings.storage);
+    let performance = &settings.performance;
+    let most = Size::bytes(i64::MAX.unsigned_abs());
+    for (section, key, value, least, most) in [
+        ("tus", "max_metadata_size", tus.max_metadata_size, Size::bytes(0), Size::kib(64)),
+        ("storage", "session_cache", storage.session_cache, Size::mib(1), most),
+        ("storage", "checkpoint_bytes", storage.checkpoint_bytes, Size::kib(64), most),
+        ("performance", "batch_size", performance.batch_size, Size::kib(4), Size::mib(64)),
+        ("performance", "read_buffer", performance.read_buffer, Size::kib(4), Size::mib(64)),
+    ] {
+        if value < least || value > most {
+            let range = format!("between {least} and {most}");
+            doubts.add(
+                &[(section, key)],
+                format!("{section}.{key} = {value} is out of range; write a size {range}"),
+            );
+        }
+    }
+    if storage.checkpoint_bytes < performance.batch_size {
+        doubts.add(
+            &[("storage", "checkpoint_bytes"), ("performance", "batch_size")],
+            format!(
+                "storage.checkpoint_bytes = {} is smaller than performance.batch_size = {}; a \
+                 checkpoint covers at least one batch",
+                storage.checkpoint_bytes, performance.batch_size
+            ),
+        );
+    }
+}
+
+fn times(settings: &Settings, doubts: &mut Doubts) {
+    let (uploads, timeouts, storage) = (&settings.uploads, &settings.timeouts, &settings.storage);
+    let (instant, second) = (Duration::from_millis(1), Duration::from_secs(1));
+    for (section, key, value, least) in [
+        ("tls", "reload_interval", settings.tls.reload_interval, second),
+        ("tls", "handshake_timeout", settings.tls.handshake_timeout, second),
+        ("uploads", "sessiontimeout", uploads.sessiontimeout, second),
+        ("timeouts", "readtimeout", timeouts.readtimeout, instant),
+        ("timeouts", "writetimeout", timeouts.writetimeout, instant),
+        ("timeouts", "idletimeout", timeouts.idletimeout, instant),
+        ("network", "keepaliveinterval", settings.network.keepaliveinterval, second),
+        ("storage", "checkpoint_interval", storage.checkpoint_interval, instant),
+        ("storage", "silent_after", storage.silent_after, instant),
+        ("storage", "takeover_timeout", storage.takeover_timeout, instant),
+        ("storage", "slow_write", storage.slow_write, instant),
+        ("storage", "reap_interval", storage.reap_interval, instant),
+    ] {
+        if value.get() < least {
+            let least = humantime::format_duration(least);
+            doubts.add(
+                &[(section, key)],
+                format!("{section}.{key} = {value} is too short; write at least {least}"),
+            );
+        }
+    }
+    if storage.silent_after >= timeouts.readtimeout {
+        doubts.add(
+            &[("storage", "silent_after"), ("timeouts", "readtimeout")],
+            format!(
+                "storage.silent_after = {} must be shorter than timeouts.readtimeout = {}: who is \
+                 silent that long has been ended already",
+                storage.silent_after, timeouts.readtimeout
+            ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

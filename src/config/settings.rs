@@ -1,0 +1,310 @@
+//! Every section and key, with its built-in default.
+//!
+//! `config/default.toml` says the same for people, and is tested to. A key exists only if it does
+//! something. Keys whose name comes from the deployments that Tidegate replaces keep that name,
+//! hence `readtimeout` beside `max_connections`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::absent;
+use super::address::Listen;
+use super::duration::Span;
+use super::size::Size;
+use super::token::TokenSettings;
+
+mod defaults;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where it listens and keeps its data.
+    pub server: Server,
+    /// HTTPS on the TCP listeners.
+    pub tls: Tls,
+    /// Who may do anything.
+    pub auth: Auth,
+    /// What browsers on other origins may do.
+    pub cors: Cors,
+    /// The tus protocol.
+    pub tus: Tus,
+    /// How long uploads are kept.
+    pub uploads: Uploads,
+    /// How long connections may take.
+    pub timeouts: Timeouts,
+    /// What connections may cost.
+    pub network: Network,
+    /// What is promised, and where the room for it comes from.
+    pub storage: Storage,
+    /// Threads and buffers.
+    pub performance: Performance,
+    /// What is written to standard error.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where clients connect.
+    pub listen: Listen,
+    /// Where operators connect: health, metrics, sessions. Loopback only.
+    pub admin_listen: SocketAddr,
+    /// Everything that is kept lives here.
+    pub data_dir: PathBuf,
+    /// Path of the upload endpoint, without a trailing slash.
+    pub base_path: String,
+    /// Scheme, host and prefix under which clients reach the gateway; makes `Location` absolute.
+    #[serde(with = "absent::none")]
+    pub public_url: Option<String>,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
+    #[serde(serialize_with = "written", deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether to listen beyond loopback although nothing authenticates.
+    pub allow_public_without_auth: bool,
+    /// HTTP worker threads; `auto` is one per processor.
+    #[serde(with = "absent::auto")]
+    pub workers: Option<NonZeroUsize>,
+    /// Connections at once, over all listeners.
+    pub max_connections: usize,
+    /// HTTP/2 without TLS, for clients and proxies that know it in advance.
+    pub h2c: bool,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate chain; turns TLS on for every TCP address.
+    #[serde(with = "absent::none")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    #[serde(with = "absent::none")]
+    pub key: Option<PathBuf>,
+    /// How often the two files are looked at for a change.
+    pub reload_interval: Span,
+    /// Bound on a handshake.
+    pub handshake_timeout: Span,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Static bearer tokens; none means that nothing authenticates.
+    pub tokens: Vec<TokenSettings>,
+    /// Whether whoever knows the address of a finished upload may download it without a token.
+    pub public_downloads: bool,
+}
+
+/// `[cors]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    /// Whether CORS fields are sent.
+    pub enabled: bool,
+    /// Allowed origins; empty allows any.
+    #[serde(deserialize_with = "texts")]
+    pub origins: Vec<String>,
+    /// Whether cookies and the like may be sent along.
+    pub credentials: bool,
+    /// How long a browser may remember a preflight.
+    pub max_age: Span,
+}
+
+/// `[tus]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is the switch of one tus extension")]
+pub struct Tus {
+    /// Longest upload.
+    #[serde(with = "absent::none")]
+    pub max_size: Option<Size>,
+    /// Longest `Upload-Metadata`.
+    pub max_metadata_size: Size,
+    /// Most partial uploads that one final upload may join.
+    pub max_parts: usize,
+    /// Extension creation.
+    pub creation: bool,
+    /// Extension creation-with-upload.
+    pub creation_with_upload: bool,
+    /// Extension creation-defer-length.
+    pub creation_defer_length: bool,
+    /// Extension expiration.
+    pub expiration: bool,
+    /// Extension checksum.
+    pub checksum: bool,
+    /// Extension termination.
+    pub termination: bool,
+    /// Extensions concatenation and concatenation-unfinished.
+    pub concatenation: bool,
+}
+
+/// `[uploads]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uploads {
+    /// An unfinished upload expires after this long without activity.
+    pub sessiontimeout: Span,
+    /// A finished upload is removed after this long.
+    #[serde(with = "absent::none")]
+    pub retention: Option<Span>,
+    /// How long an expired or deleted upload is remembered as gone.
+    pub tombstone_retention: Span,
+}
+
+/// `[timeouts]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    /// A body that brings nothing for this long is ended; what arrived is kept.
+    pub readtimeout: Span,
+    /// A response that cannot be written for this long ends the connection.
+    pub writetimeout: Span,
+    /// An idle connection is closed after this long; also the time for a request head.
+    pub idletimeout: Span,
+    /// Bound on a whole request.
+    #[serde(with = "absent::none")]
+    pub uploadtimeout: Option<Span>,
+    /// After an early refusal the connection is read on for at most this long.
+    pub linger: Span,
+    /// How long a shutdown may take until writers are cut.
+    pub shutdown: Span,
+}
+
+/// `[network]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// How often TCP asks a silent peer whether it is still there.
+    pub keepaliveinterval: Span,
+    /// A body slower than this many bytes a second over a `readtimeout` is ended; 0 switches it off.
+    pub min_rate: Size,
+    /// After an early refusal at most this much is read on.
+    pub linger_size: Size,
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// What an acknowledgement is worth.
+    pub durability: Durability,
+    /// Kept free on the device.
+    pub reserve: Size,
+    /// Memory for the session store's cache.
+    pub session_cache: Size,
+    /// A running transfer is committed after this many new bytes …
+    pub checkpoint_bytes: Size,
+    /// … or after this long, whichever comes first.
+    pub checkpoint_interval: Span,
+    /// A writer that has received nothing for this long is silent: a look takes the upload over.
+    pub silent_after: Span,
+    /// A newcomer waits at most this long for the older writer to let go.
+    pub takeover_timeout: Span,
+    /// A write that takes longer than this moves the transfer to blocking threads.
+    pub slow_write: Span,
+    /// How often expired uploads are looked for.
+    pub reap_interval: Span,
+    /// Unpublished blobs without a session are removed at this age.
+    pub orphan_age: Span,
+    /// A final upload is answered after at most this long, joined or not.
+    pub assemble_wait: Span,
+}
+
+/// What an acknowledgement is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Survives a power cut.
+    Fsync,
+    /// Survives `kill -9`, not a power cut.
+    Os,
+}
+
+/// `[performance]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Performance {
+    /// Most bytes of one batch from a socket to the disk.
+    pub batch_size: Size,
+    /// Bytes read from disk at a time for a download.
+    pub read_buffer: Size,
+    /// Threads of the engine: syncs and commits.
+    pub engine_threads: usize,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// From which importance on; `RUST_LOG` says it finer.
+    pub level: LogLevel,
+}
+
+/// For whom the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// From which importance on something is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Failures that need somebody.
+    Error,
+    /// And what looks wrong.
+    Warn,
+    /// And what happens at all.
+    Info,
+    /// And every request.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+/// A list of texts, or one text with commas, as an environment variable has it.
+fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a list of texts, or one text with commas")]
+    enum Written {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Several(texts) => texts,
+        Written::One(text) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            parts.map(str::to_owned).collect()
+        }
+    })
+}
+
+/// A list of networks; a plain address is a network of one.
+fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let network = |text: &String| {
+        let network = text.parse::<IpNet>();
+        network.or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(|_| {
+            serde::de::Error::custom(format_args!(
+                "{text:?} is not a network; write for instance \"10.0.0.0/8\" or \"192.0.2.1\""
+            ))
+        })
+    };
+    texts(deserializer)?.iter().map(network).collect()
+}
+
+fn written<S: serde::Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(networks.iter().map(ToString::to_string))
+}

@@ -1,0 +1,125 @@
+//! The built-in defaults; `config/default.toml` says the same, with reasons.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::{
+    Cors, Durability, Log, LogFormat, LogLevel, Network, Performance, Server, Storage, Timeouts,
+    Tls, Tus, Uploads,
+};
+use crate::config::{Listen, Size, Span};
+
+impl Default for Server {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            listen: Listen::tcp(loopback(8080)),
+            admin_listen: loopback(9090),
+            data_dir: PathBuf::from("./tidegate-data"),
+            base_path: "/files".to_owned(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            allow_public_without_auth: false,
+            workers: None,
+            max_connections: 10_000,
+            h2c: false,
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            reload_interval: Span::seconds(60),
+            handshake_timeout: Span::seconds(10),
+        }
+    }
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        Self { enabled: true, origins: Vec::new(), credentials: false, max_age: Span::hours(24) }
+    }
+}
+
+impl Default for Tus {
+    fn default() -> Self {
+        Self {
+            max_size: None,
+            max_metadata_size: Size::kib(8),
+            max_parts: 1000,
+            creation: true,
+            creation_with_upload: true,
+            creation_defer_length: true,
+            expiration: true,
+            checksum: true,
+            termination: true,
+            concatenation: true,
+        }
+    }
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self {
+            sessiontimeout: Span::hours(24),
+            retention: None,
+            tombstone_retention: Span::hours(24),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            readtimeout: Span::seconds(60),
+            writetimeout: Span::seconds(60),
+            idletimeout: Span::seconds(60),
+            uploadtimeout: None,
+            linger: Span::seconds(10),
+            shutdown: Span::seconds(30),
+        }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            keepaliveinterval: Span::seconds(15),
+            min_rate: Size::bytes(0),
+            linger_size: Size::mib(64),
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Fsync,
+            reserve: Size::mib(256),
+            session_cache: Size::mib(16),
+            checkpoint_bytes: Size::mib(64),
+            checkpoint_interval: Span::seconds(5),
+            silent_after: Span::milliseconds(30),
+            takeover_timeout: Span::seconds(10),
+            slow_write: Span::milliseconds(50),
+            reap_interval: Span::seconds(60),
+            orphan_age: Span::hours(24),
+            assemble_wait: Span::seconds(20),
+        }
+    }
+}
+
+impl Default for Performance {
+    fn default() -> Self {
+        Self { batch_size: Size::kib(256), read_buffer: Size::kib(256), engine_threads: 2 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: LogLevel::Info }
+    }
+}

@@ -1,0 +1,49 @@
+//! The composition root: settings become a running gateway.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `wiring` | the only place that names adapters |
+//! | `translate` | settings, as the layers below understand them |
+//! | `data_dir` | the data directory, locked for one process |
+//! | `boot` | which start of the kernel this is |
+//! | `telemetry` | logs |
+//! | `serve` | a gateway from start to stop |
+//! | `banner` | what is printed at the start |
+//! | `shutdown` | signals |
+//! | `notify` | systemd |
+//! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `sessions` | uploads, for operators |
+//! | `admin_client` | asks a running gateway |
+//! | `error` | why it does not run, and what to do |
+
+pub mod admin_client;
+pub mod banner;
+pub mod boot;
+pub mod data_dir;
+pub mod doctor;
+pub mod error;
+pub mod notify;
+mod serve;
+pub mod sessions;
+pub mod shutdown;
+pub mod telemetry;
+pub mod translate;
+pub mod wiring;
+
+use std::io::Write;
+
+use crate::config::Settings;
+
+pub use error::ServerError;
+
+/// Serves until a signal says stop. Prints where on `out`, and `ready` once it accepts connections.
+///
+/// # Errors
+///
+/// [`ServerError`], with what to do about it.
+pub fn run(settings: &Settings, out: &mut impl Write) -> Result<(), ServerError> {
+    // Bytes go through the threads of the HTTP workers and the engine; this one only waits.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| ServerError::Io { doing: "starting", source })?;
+    runtime.block_on(serve::serve(settings, out))
+}

@@ -1,0 +1,151 @@
+//! A gateway from start to stop.
+//!
+//! Started in the order in which things need each other, stopped in the opposite one: no new
+//! connections, then the writers commit, then the stores close. What a hurried stop cuts off
+//! survives as it would survive `kill -9`.
+
+use std::io::{self, Write};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::config::Settings;
+use crate::engine::Engine;
+use crate::http::listener::{Serving, Stopper};
+use crate::http::settings::ListenAddress;
+use crate::http::tls::Certificates;
+
+use super::banner::{Banner, Bound};
+use super::data_dir::DataDir;
+use super::error::ServerError;
+use super::shutdown::{Signals, Wish};
+use super::{notify, wiring};
+
+/// A hurried stop still gives the writers this long to commit.
+const HURRY: Duration = Duration::from_secs(2);
+
+/// Serves until a signal says stop; prints where on `out`.
+///
+/// # Errors
+///
+/// [`ServerError`]: why it does not start, or why it ended by itself.
+pub(super) async fn serve(settings: &Settings, out: &mut impl Write) -> Result<(), ServerError> {
+    let signals = Signals::listen().map_err(failed("listening for signals"))?;
+    let data = DataDir::claim(&settings.server.data_dir)?;
+    let started = wiring::start(&data, settings).await?;
+    // A banner that nobody reads is no reason not to serve.
+    drop(announce(settings, &data, &started.sides, out));
+    notify::ready();
+    let outcome = live(started, signals, settings.timeouts.shutdown.get()).await;
+    tracing::info!("stopped");
+    outcome
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> ServerError {
+    move |source| ServerError::Io { doing, source }
+}
+
+fn announce(
+    settings: &Settings,
+    data: &DataDir,
+    sides: &Sides,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let tls = settings.tls.certificate.is_some();
+    let bound = sides.uploads.addresses().iter().map(|address| match address {
+        ListenAddress::Tcp(address) => Bound::Tcp { address: *address, tls },
+        ListenAddress::Unix(path) => Bound::Unix(path.clone()),
+    });
+    let admin = sides.operators.addresses().iter().find_map(|address| match address {
+        ListenAddress::Tcp(address) => Some(*address),
+        ListenAddress::Unix(_) => None,
+    });
+    let banner = Banner {
+        listeners: &bound.collect::<Vec<_>>(),
+        base_path: &settings.server.base_path,
+        admin: admin.unwrap_or(settings.server.admin_listen),
+        data: data.path(),
+        token_needed: !settings.auth.tokens.is_empty(),
+    };
+    out.write_all(banner.text().as_bytes())?;
+    out.flush()
+}
+
+/// A gateway that is put together.
+pub(super) struct Started {
+    pub(super) engine: Engine,
+    pub(super) sides: Sides,
+}
+
+/// Both sides of it, bound.
+pub(super) struct Sides {
+    pub(super) uploads: Serving,
+    pub(super) operators: Serving,
+    /// Tells load balancers, by `/health/ready`, to go elsewhere.
+    pub(super) stopping: Arc<AtomicBool>,
+}
+
+/// From the first connection to the last.
+async fn live(started: Started, mut signals: Signals, bound: Duration) -> Result<(), ServerError> {
+    let Started { engine, sides: Sides { uploads, operators, stopping } } = started;
+    let stoppers = [uploads.stopper(), operators.stopper()];
+    let certificates = uploads.certificates();
+    {
+        let mut serving = pin!(async { tokio::try_join!(uploads.run(), operators.run()) });
+        tokio::select! {
+            // Nobody asked it to end.
+            outcome = &mut serving => {
+                tokio::time::timeout(HURRY, engine.stop()).await.ok();
+                return outcome.map(drop).map_err(failed("serving"));
+            }
+            () = attend(&mut signals, &certificates) => {}
+            () = notify::watchdog() => {}
+        }
+        stopping.store(true, Ordering::Release);
+        notify::stopping();
+        let running = engine.running();
+        tracing::info!(running, "stopping; {running} transfers are asked to commit");
+        stoppers.iter().for_each(Stopper::stop);
+        tokio::select! {
+            _ = async { tokio::join!(&mut serving, engine.stop()) } => return Ok(()),
+            () = signals.stop() => tracing::warn!("asked again: open connections are cut"),
+            () = tokio::time::sleep(bound) => {
+                tracing::warn!("timeouts.shutdown is over: open connections are cut");
+            }
+        }
+        stoppers.iter().for_each(Stopper::stop);
+        // Leaving this block drops what is still being served.
+    }
+    if tokio::time::timeout(HURRY, engine.stop()).await.is_err() {
+        tracing::warn!("some transfers did not commit in time; the next start recovers them");
+    }
+    Ok(())
+}
+
+/// Does what signals ask for, until one asks to stop.
+async fn attend(signals: &mut Signals, certificates: &[Arc<Certificates>]) {
+    loop {
+        match signals.next().await {
+            Wish::Stop => return,
+            Wish::Reload => reload(certificates).await,
+        }
+    }
+}
+
+async fn reload(certificates: &[Arc<Certificates>]) {
+    if certificates.is_empty() {
+        tracing::info!("asked to reload, but there are no certificates");
+    }
+    for one in certificates {
+        let one = Arc::clone(one);
+        match tokio::task::spawn_blocking(move || one.reload()).await {
+            Ok(Ok(())) => tracing::info!("the certificate was read again"),
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "the certificate cannot be used; the old one stays");
+            }
+            Err(_) => tracing::error!("reading the certificate failed; the old one stays"),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Settings, as the layers below understand them.
+
+use crate::config::settings::{Durability, Settings};
+use crate::config::{Address, Size, Span};
+use crate::engine::{self, EngineSettings};
+use crate::http::settings::{
+    AuthSettings, BearerToken, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress,
+    ListenerSettings, ServerSettings, TlsSettings,
+};
+use crate::upload::{Limits, UploadLength};
+
+use super::error::ServerError;
+
+/// The engine's bounds.
+#[must_use]
+pub fn engine(settings: &Settings) -> EngineSettings {
+    let storage = &settings.storage;
+    EngineSettings {
+        limits: limits(settings),
+        durability: durability(storage.durability),
+        checkpoint_bytes: storage.checkpoint_bytes.get(),
+        checkpoint_interval: storage.checkpoint_interval.get(),
+        silent_after: storage.silent_after.get(),
+        takeover_timeout: storage.takeover_timeout.get(),
+        slow_write: storage.slow_write.get(),
+        reap_interval: storage.reap_interval.get(),
+        orphan_age: storage.orphan_age.get(),
+        assemble_wait: storage.assemble_wait.get(),
+        threads: settings.performance.engine_threads,
+    }
+}
+
+const fn durability(durability: Durability) -> engine::Durability {
+    match durability {
+        Durability::Fsync => engine::Durability::Fsync,
+        Durability::Os => engine::Durability::Os,
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let (tus, uploads) = (&settings.tus, &settings.uploads);
+    Limits {
+        max_length: tus.max_size.map(Size::get).and_then(UploadLength::new),
+        max_metadata_bytes: tus.max_metadata_size.in_memory(),
+        max_parts: tus.max_parts,
+        session_timeout: uploads.sessiontimeout.get(),
+        retention: uploads.retention.map(Span::get),
+        tombstone_retention: uploads.tombstone_retention.get(),
+    }
+}
+
+/// How the upload endpoint behaves.
+///
+/// # Errors
+///
+/// [`ServerError::Token`] if a token cannot be used, for instance because its file went away.
+pub fn http(settings: &Settings) -> Result<HttpSettings, ServerError> {
+    let (server, timeouts) = (&settings.server, &settings.timeouts);
+    Ok(HttpSettings {
+        base_path: server.base_path.clone(),
+        public_url: server.public_url.clone(),
+        trusted_proxies: server.trusted_proxies.clone(),
+        cors: cors(settings),
+        auth: auth(settings)?,
+        extensions: extensions(settings),
+        read_timeout: timeouts.readtimeout.get(),
+        write_timeout: timeouts.writetimeout.get(),
+        idle_timeout: timeouts.idletimeout.get(),
+        upload_timeout: timeouts.uploadtimeout.map(Span::get),
+        min_rate_bytes_per_second: settings.network.min_rate.get(),
+        batch_bytes: settings.performance.batch_size.in_memory(),
+        read_buffer_bytes: settings.performance.read_buffer.in_memory(),
+        linger: timeouts.linger.get(),
+        linger_bytes: settings.network.linger_size.get(),
+    })
+}
+
+fn cors(settings: &Settings) -> CorsSettings {
+    let cors = &settings.cors;
+    CorsSettings {
+        enabled: cors.enabled,
+        origins: cors.origins.clone(),
+        credentials: cors.credentials,
+        max_age: cors.max_age.get(),
+    }
+}
+
+fn auth(settings: &Settings) -> Result<AuthSettings, ServerError> {
+    let tokens = settings.auth.tokens.iter().map(|token| {
+        let sha256 = token
+            .digest()
+            .map_err(|source| ServerError::Token { name: token.name.clone(), source })?;
+        Ok(BearerToken { name: token.name.clone(), sha256 })
+    });
+    Ok(AuthSettings {
+        tokens: tokens.collect::<Result<_, ServerError>>()?,
+        public_downloads: settings.auth.public_downloads,
+    })
+}
+
+const fn extensions(settings: &Settings) -> ExtensionSettings {
+    let tus = &settings.tus;
+    ExtensionSettings {
+        creation: tus.creation,
+        creation_with_upload: tus.creation_with_upload,
+        creation_defer_length: tus.creation_defer_length,
+        expiration: tus.expiration,
+        checksum: tus.checksum,
+        termination: tus.termination,
+        concatenation: tus.concatenation,
+    }
+}
+
+/// The listeners of the upload side; TLS is for TCP alone.
+#[must_use]
+pub fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
+    let listener = |address: &Address| match address {
+        Address::Tcp(address) => ListenerSettings {
+            address: ListenAddress::Tcp(*address),
+            tls: tls(settings),
+            h2c: settings.server.h2c,
+        },
+        Address::Unix(path) => ListenerSettings {
+            address: ListenAddress::Unix(path.clone()),
+            tls: None,
+            h2c: settings.server.h2c,
+        },
+    };
+    settings.server.listen.addresses().iter().map(listener).collect()
+}
+
+/// How connections are taken, held and let go.
+#[must_use]
+pub fn connections(settings: &Settings, http: &HttpSettings) -> ServerSettings {
+    let processors = || std::thread::available_parallelism().map_or(2, usize::from);
+    let workers = settings.server.workers.map_or_else(processors, usize::from);
+    ServerSettings {
+        workers,
+        // The workers share them evenly; none is left without.
+        max_connections_per_worker: settings.server.max_connections.div_ceil(workers),
+        keep_alive_interval: Some(settings.network.keepaliveinterval.get()),
+        stop_timeout: settings.timeouts.shutdown.get(),
+        bounds: http.connection_bounds(),
+        ..ServerSettings::default()
+    }
+}
+
+fn tls(settings: &Settings) -> Option<TlsSettings> {
+    let tls = &settings.tls;
+    Some(TlsSettings {
+        certificate: tls.certificate.clone()?,
+        key: tls.key.clone()?,
+        reload_interval: tls.reload_interval.get(),
+        handshake_timeout: tls.handshake_timeout.get(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_settings_are_the_engine_s_own_defaults() {
+        assert_eq!(engine(&Settings::default()), EngineSettings::default());
+    }
+}

@@ -1,0 +1,166 @@
+//! The only file that names adapters: sled and local files, and the engine over them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::config::Settings;
+use crate::config::settings::Durability;
+use crate::engine::events::{Event, Observer};
+use crate::engine::{Engine, EngineParts, SystemClock};
+use crate::http::admin::Admin;
+use crate::http::connection::OpenConnections;
+use crate::http::metrics::Metrics;
+use crate::http::{Gateway, sides};
+use crate::storage::blob::fs::{FsBlobStore, FsSettings};
+use crate::storage::session::sled::{SledSessionStore, SledSettings};
+use crate::storage::{BlobStore, SessionStore};
+
+use super::data_dir::DataDir;
+use super::error::ServerError;
+use super::serve::{Sides, Started};
+use super::{boot, translate};
+
+/// The stores of one data directory.
+pub struct Stores {
+    /// Remembers sessions.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Holds bytes.
+    pub blobs: Arc<dyn BlobStore>,
+}
+
+/// Puts a whole gateway together: stores, engine, listeners. It accepts connections once its
+/// listeners are run.
+///
+/// # Errors
+///
+/// [`ServerError`], with what to do about it. Nothing is left running then.
+pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started, ServerError> {
+    let connections = OpenConnections::default();
+    let metrics = Metrics::new(connections.clone());
+    let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
+    let stores = open(data, settings, &observer).await?;
+    let engine = engine(stores, settings, observer)?;
+    match listen(&engine, settings, metrics, connections) {
+        Ok(sides) => Ok(Started { engine, sides }),
+        Err(error) => {
+            engine.stop().await;
+            Err(error)
+        }
+    }
+}
+
+/// Binds both sides.
+fn listen(
+    engine: &Engine,
+    settings: &Settings,
+    metrics: Arc<Metrics>,
+    connections: OpenConnections,
+) -> Result<Sides, ServerError> {
+    let http = translate::http(settings)?;
+    let bounds = translate::connections(settings, &http);
+    let gateway = Gateway::new(engine.clone(), http)?;
+    let listeners = translate::listeners(settings);
+    let uploads = sides::uploads(&listeners, &bounds, gateway, &metrics, connections)
+        .map_err(ServerError::listen("server.listen"))?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let admin = Admin { engine: engine.clone(), metrics, stopping: Arc::clone(&stopping) };
+    let operators = sides::operators(settings.server.admin_listen, &bounds, admin)
+        .map_err(ServerError::listen("server.admin_listen"))?;
+    Ok(Sides { uploads, operators, stopping })
+}
+
+/// Opens the stores of a data directory, making them if there is nothing yet.
+///
+/// # Errors
+///
+/// [`ServerError::SessionsLost`] if there are uploads but no session store: a new one would make
+/// them unreachable. Otherwise what the stores say.
+pub async fn open(
+    data: &DataDir,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Stores, ServerError> {
+    let new = !data.sessions().exists();
+    let blobs = open_blobs(data, settings)?;
+    if new && holds_uploads(blobs.as_ref()).await? {
+        return Err(ServerError::SessionsLost { path: data.path().to_owned() });
+    }
+    let sessions = open_sessions(&data.sessions(), settings, observer)?;
+    Ok(Stores { sessions, blobs })
+}
+
+/// Opens the session store in `path`, making it if there is none. Blocking.
+///
+/// # Errors
+///
+/// [`ServerError::Sessions`] if it is damaged or cannot be used.
+pub fn open_sessions(
+    path: &Path,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Arc<dyn SessionStore>, ServerError> {
+    let observer = Arc::clone(observer);
+    let opened = SledSessionStore::open(&SledSettings {
+        path: path.to_owned(),
+        cache_bytes: settings.storage.session_cache.get(),
+        sync: is_synced(settings),
+        observer: Some(Arc::new(move || observer.observe(Event::Flushed))),
+    });
+    let opened =
+        opened.map_err(|source| ServerError::Sessions { path: path.to_owned(), source })?;
+    Ok(Arc::new(opened))
+}
+
+/// Opens the blob store of a data directory, making it if there is none. Blocking.
+///
+/// # Errors
+///
+/// [`ServerError::Blobs`] if its directory cannot be used.
+pub fn open_blobs(data: &DataDir, settings: &Settings) -> Result<Arc<dyn BlobStore>, ServerError> {
+    let opened = FsBlobStore::open(&FsSettings {
+        root: data.blobs(),
+        sync: is_synced(settings),
+        reserve_bytes: settings.storage.reserve.get(),
+    });
+    let opened = opened.map_err(|source| ServerError::Blobs { path: data.blobs(), source })?;
+    Ok(Arc::new(opened))
+}
+
+/// Whether anything was ever uploaded.
+///
+/// # Errors
+///
+/// [`ServerError::Storage`] if the directory cannot be listed.
+pub async fn holds_uploads(blobs: &dyn BlobStore) -> Result<bool, ServerError> {
+    Ok(!blobs.labels(None, 1).await?.ids.is_empty())
+}
+
+/// Starts the engine over `stores`.
+///
+/// # Errors
+///
+/// [`ServerError::Engine`] if its threads do not start.
+pub fn engine(
+    stores: Stores,
+    settings: &Settings,
+    observer: Arc<dyn Observer>,
+) -> Result<Engine, ServerError> {
+    let parts = EngineParts {
+        sessions: stores.sessions,
+        blobs: stores.blobs,
+        settings: translate::engine(settings),
+        clock: Arc::new(SystemClock),
+        boot: boot::current(),
+        observer,
+    };
+    Ok(Engine::start(parts)?)
+}
+
+/// Whether the stores wait for the device.
+const fn is_synced(settings: &Settings) -> bool {
+    match settings.storage.durability {
+        Durability::Fsync => true,
+        Durability::Os => false,
+    }
+}

@@ -1,0 +1,125 @@
+//! What is shipped around the program agrees with the program.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
+use std::process::{Command, Output};
+
+const DOCKERFILE: &str = include_str!("../Dockerfile");
+const UNIT: &str = include_str!("../config/systemd/tidegate.service");
+const TOOLCHAIN: &str = include_str!("../rust-toolchain.toml");
+
+/// The instructions of the Dockerfile, continuation lines joined.
+fn instructions() -> Vec<(String, String)> {
+    let lines = DOCKERFILE.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let joined = lines.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
+    let instruction = |line: &str| {
+        let (name, rest) = line.trim().split_once(' ')?;
+        Some((name.to_owned(), rest.split_whitespace().collect::<Vec<_>>().join(" ")))
+    };
+    joined.lines().filter_map(instruction).collect()
+}
+
+fn all(name: &str) -> Vec<String> {
+    let matching = instructions().into_iter().filter(|(instruction, _)| instruction == name);
+    matching.map(|(_, rest)| rest).collect()
+}
+
+/// Values of a key of the unit, in order.
+fn unit(key: &str) -> Vec<&'static str> {
+    UNIT.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+fn words(exec_form: &str) -> Vec<String> {
+    serde_json::from_str(exec_form).expect("the exec form: a shell would swallow signals")
+}
+
+fn tidegate(words: &[String], variables: &[(String, String)]) -> Output {
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    Command::new(env!("CARGO_BIN_EXE_tidegate")).args(words).envs(variables).output().unwrap()
+}
+
+fn accepted(words: &[String]) {
+    let help = [words, &["--help".to_owned()]].concat();
+    let output = tidegate(&help, &[]);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+}
+
+#[test]
+fn the_image_is_not_run_by_root_and_has_one_volume() {
+    let user = all("USER");
+    assert!(user.last().is_some_and(|user| !user.starts_with("root") && !user.starts_with('0')));
+    assert_eq!(all("VOLUME").len(), 1);
+}
+
+#[test]
+fn the_image_is_built_from_pinned_images_with_the_pinned_toolchain() {
+    let from = all("FROM");
+    assert_eq!(from.len(), 2, "built in one stage, run in another");
+    for image in &from {
+        let (_, tag) = image.split_once(':').expect("a tag");
+        assert!(!tag.starts_with("latest"), "{image}");
+    }
+    let channel: toml::Table = TOOLCHAIN.parse().unwrap();
+    let channel = channel["toolchain"]["channel"].as_str().unwrap();
+    assert!(from[0].starts_with(&format!("rust:{channel}-")), "{from:?}");
+}
+
+#[test]
+fn the_program_understands_what_the_image_tells_it() {
+    let entry = words(&all("ENTRYPOINT")[0]);
+    let check = all("HEALTHCHECK");
+    let check = words(check[0].split_once("CMD ").unwrap().1);
+    assert_eq!((entry[0].as_str(), check[0].as_str()), ("tidegate", "tidegate"));
+    accepted(&check[1..]);
+    accepted(&words(&all("CMD")[0]));
+
+    let environment = all("ENV").join(" ");
+    let mut variables: Vec<(String, String)> = environment
+        .split_whitespace()
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| name.starts_with("TIDEGATE__"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert_eq!(variables.len(), 2);
+    let allow = "TIDEGATE__SERVER__ALLOW_PUBLIC_WITHOUT_AUTH".to_owned();
+    let check = ["config".to_owned(), "check".to_owned()];
+    assert_eq!(tidegate(&check, &variables).status.code(), Some(78), "closed unless told");
+    variables.push((allow, "true".to_owned()));
+    assert!(tidegate(&check, &variables).status.success());
+}
+
+#[test]
+fn the_program_understands_what_the_unit_tells_it() {
+    let start = unit("ExecStart");
+    let words: Vec<String> = start[0].split_whitespace().map(str::to_owned).collect();
+    assert!(words[0].ends_with("/tidegate"));
+    accepted(&words[1..]);
+    assert_eq!(unit("Type"), ["notify"]);
+}
+
+#[test]
+fn the_unit_waits_longer_than_a_shutdown_takes() {
+    let shutdown = tidegate::config::Settings::default().timeouts.shutdown.get();
+    let patience = humantime::parse_duration(unit("TimeoutStopSec")[0]).unwrap();
+    assert!(patience > shutdown, "{patience:?} for a shutdown of {shutdown:?}");
+}
+
+#[test]
+fn the_unit_is_hardened() {
+    for (key, value) in [
+        ("DynamicUser", "yes"),
+        ("NoNewPrivileges", "yes"),
+        ("ProtectSystem", "strict"),
+        ("ProtectHome", "yes"),
+        ("PrivateTmp", "yes"),
+        ("PrivateDevices", "yes"),
+        ("MemoryDenyWriteExecute", "yes"),
+        ("StateDirectory", "tidegate"),
+    ] {
+        assert_eq!(unit(key), [value], "{key}");
+    }
+}
