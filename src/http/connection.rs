@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
+pub use super::open_connections::OpenConnections;
+
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
@@ -311,34 +313,6 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many connections are open; clones count the same.
-#[derive(Clone, Debug, Default)]
-pub struct OpenConnections(Arc<AtomicUsize>);
-
-impl OpenConnections {
-    /// How many there are now.
-    #[must_use]
-    pub fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Counts one more until the guard is dropped.
-    pub(super) fn open(&self) -> OpenConnection {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        OpenConnection(self.clone())
-    }
-}
-
-/// One open connection, as counted.
-#[derive(Debug)]
-pub(super) struct OpenConnection(OpenConnections);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,14 +367,5 @@ mod tests {
         let connection = connection(Framing::Http2);
         connection.request_begins();
         assert_eq!(connection.send_interim(INTERIM), Err(InterimRefused::Http2));
-    }
-
-    #[test]
-    fn open_connections_are_counted_until_they_are_dropped() {
-        let open = OpenConnections::default();
-        let (first, second) = (open.open(), open.open());
-        assert_eq!(open.get(), 2);
-        drop((first, second));
-        assert_eq!(open.get(), 0);
     }
 }

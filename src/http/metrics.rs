@@ -1,14 +1,12 @@
 //! [`Metrics`]: what Prometheus is told. Every label is an enum, so their number is bounded.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -19,7 +17,10 @@ use crate::engine::events::{Ending, Event, Observer};
 use crate::upload::Departure;
 
 use super::connection::OpenConnections;
+use super::labels::{DepartureLabel, EndingLabel, How, OfMethod, OfRequest, StatusClass, Why};
 use super::process::ProcessCollector;
+
+pub use super::labels::RequestMethod;
 
 /// The `Content-Type` of [`Metrics::encode`].
 pub const EXPOSITION: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -211,167 +212,10 @@ fn gauge(
     gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)
 }
 
-/// A method, as a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RequestMethod {
-    /// GET
-    Get,
-    /// HEAD
-    Head,
-    /// POST
-    Post,
-    /// PUT
-    Put,
-    /// PATCH
-    Patch,
-    /// DELETE
-    Delete,
-    /// OPTIONS
-    Options,
-    /// Whatever else a client makes up.
-    Other,
-}
-
-impl RequestMethod {
-    /// The label for this method.
-    #[must_use]
-    pub fn of(method: &Method) -> Self {
-        let known = [
-            (&Method::GET, Self::Get),
-            (&Method::HEAD, Self::Head),
-            (&Method::POST, Self::Post),
-            (&Method::PUT, Self::Put),
-            (&Method::PATCH, Self::Patch),
-            (&Method::DELETE, Self::Delete),
-            (&Method::OPTIONS, Self::Options),
-        ];
-        known.iter().find(|(one, _)| *one == method).map_or(Self::Other, |(_, label)| *label)
-    }
-
-    /// As it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Other => "OTHER",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum StatusClass {
-    Informational,
-    Success,
-    Redirection,
-    ClientError,
-    ServerError,
-    None,
-}
-
-impl StatusClass {
-    fn of(status: StatusCode) -> Self {
-        match status.as_u16() / 100 {
-            1 => Self::Informational,
-            2 => Self::Success,
-            3 => Self::Redirection,
-            4 => Self::ClientError,
-            _ => Self::ServerError,
-        }
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Informational => "1xx",
-            Self::Success => "2xx",
-            Self::Redirection => "3xx",
-            Self::ClientError => "4xx",
-            Self::ServerError => "5xx",
-            Self::None => "none",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct EndingLabel(Ending);
-
-impl EndingLabel {
-    const fn as_str(self) -> &'static str {
-        match self.0 {
-            Ending::Whole => "whole",
-            Ending::Cut => "cut",
-            Ending::TakenOver => "taken_over",
-            Ending::Mismatch => "mismatch",
-            Ending::Stopped => "stopped",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct DepartureLabel(Departure);
-
-impl DepartureLabel {
-    const fn as_str(self) -> &'static str {
-        match self.0 {
-            Departure::Terminated => "terminated",
-            Departure::Expired => "expired",
-        }
-    }
-}
-
-/// Labels whose text is all there is to them.
-macro_rules! label {
-    ($($label:ty),*) => {$(
-        impl EncodeLabelValue for $label {
-            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-                encoder.write_str(self.as_str())
-            }
-        }
-    )*};
-}
-
-label!(RequestMethod, StatusClass, EndingLabel, DepartureLabel);
-
-impl std::hash::Hash for EndingLabel {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
-    }
-}
-
-impl std::hash::Hash for DepartureLabel {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRequest {
-    method: RequestMethod,
-    status: StatusClass,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfMethod {
-    method: RequestMethod,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct How {
-    ending: EndingLabel,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Why {
-    why: DepartureLabel,
-}
-
 #[cfg(test)]
 mod tests {
+    use actix_web::http::Method;
+
     use super::*;
 
     fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {

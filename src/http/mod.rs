@@ -24,6 +24,7 @@
 //! | `transport` | the stream of a connection: TCP, Unix or TLS, its timeouts and its bounds |
 //! | `interlude` | what may arrive between two requests, and for how long |
 //! | `connection` | the handle by which a handler reaches its connection |
+//! | `open_connections` | how many there are |
 //! | `welcome` | what happens between `accept` and the first request |
 //! | `turn` | tells the connection when a request begins and its answer ends |
 //! | `tls` | certificates that are reloaded when their files change |
@@ -32,6 +33,7 @@
 //! |---|---|
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
+//! | `labels` | its labels: enums |
 //! | `process` | what the kernel knows about this process, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
 //! | `session_view` | a session as operators see it |
@@ -50,8 +52,10 @@ mod failure;
 mod file_body;
 mod gateway;
 mod interlude;
+mod labels;
 pub mod listener;
 pub mod metrics;
+mod open_connections;
 mod pace;
 mod process;
 mod reply;

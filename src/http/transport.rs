@@ -21,8 +21,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
-use super::connection::{Connection, Ends, Framing, OpenConnection};
+use super::connection::{Connection, Ends, Framing};
 use super::interlude::Interlude;
+use super::open_connections::OpenConnection;
 use super::settings::ConnectionBounds;
 
 /// After a stop, an HTTP/2 connection without requests is given this long to write what it has.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::http::listener::{Hooks, ListenError};
-use tidegate::http::settings::{ListenAddress, ListenerSettings};
+use tidegate::http::settings::{ListenAddress, ListenerSettings, TlsSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -60,7 +60,8 @@ async fn a_certificate_is_reloaded_when_its_file_changes() {
 #[tokio::test]
 async fn a_client_that_does_not_finish_its_tls_handshake_is_cut() {
     let identity = Identity::new();
-    let server = start(&[identity.listener()], &settings());
+    let tls = TlsSettings { handshake_timeout: Duration::from_millis(200), ..identity.settings() };
+    let server = start(&[ListenerSettings { tls: Some(tls), ..plain() }], &settings());
     let mut stream = server.connect().await;
     stream.write_all(&[0x16]).await.unwrap();
     let mut rest = Vec::new();

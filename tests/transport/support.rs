@@ -97,7 +97,7 @@ impl Identity {
             certificate: self.folder.path().join("chain.pem"),
             key: self.folder.path().join("key.pem"),
             reload_interval: Duration::from_millis(20),
-            handshake_timeout: Duration::from_millis(300),
+            handshake_timeout: DEADLINE,
         }
     }
 
