@@ -32,7 +32,10 @@
 //! |---|---|
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
+//! | `process` | memory, processor time and open files, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
+//! | `session_view` | a session as the operator sees it |
+//! | `sides` | the two sides as a whole: routes on listeners |
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
@@ -50,9 +53,12 @@ mod interlude;
 pub mod listener;
 pub mod metrics;
 mod pace;
+mod process;
 mod reply;
 pub mod routes;
+pub mod session_view;
 pub mod settings;
+pub mod sides;
 #[cfg(test)]
 mod tests;
 pub mod tls;

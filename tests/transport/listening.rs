@@ -124,3 +124,17 @@ fn port(addresses: &[ListenAddress]) -> u16 {
         ListenAddress::Unix(_) => panic!("not a TCP listener"),
     }
 }
+
+#[tokio::test]
+async fn a_request_id_is_believed_from_a_trusted_proxy_and_from_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gate.sock");
+    let server = start(&[plain(), unix(&path)], &settings());
+    let request = GET_WHERE.replace("\r\n\r\n", "\r\nX-Request-ID: given-1\r\n\r\n");
+    let from_proxy = exchange(&mut server.connect().await, &request).await;
+    let from_socket = exchange(&mut UnixStream::connect(&path).await.unwrap(), &request).await;
+    for answer in [from_proxy, from_socket] {
+        assert!(answer.to_lowercase().contains("\r\nx-request-id: given-1\r\n"), "{answer}");
+    }
+    server.stop().await;
+}

@@ -14,7 +14,9 @@ use rustls_pki_types::pem::PemObject;
 use tempfile::TempDir;
 use tidegate::http::connection::{Carrier, Connection};
 use tidegate::http::listener::{Hooks, ListenError, Serving, Stopper, serve};
+use tidegate::http::metrics::Metrics;
 use tidegate::http::settings::{ListenAddress, ListenerSettings, ServerSettings, TlsSettings};
+use tidegate::http::trace::Trace;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -142,8 +144,11 @@ pub fn try_start(
 ) -> Result<Running, ListenError> {
     let held = Arc::new(Held::default());
     let for_app = web::Data::from(Arc::clone(&held));
+    let metrics = Metrics::new(hooks.connections.clone());
+    let trace = Trace::new(metrics, &["127.0.0.0/8".parse().unwrap()]);
     let serving: Serving = serve(listeners, settings, hooks, move || {
         App::new()
+            .wrap(trace.clone())
             .app_data(for_app.clone())
             .route("/refuse", web::post().to(refuse))
             .route("/sink", web::post().to(sink))
