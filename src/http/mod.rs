@@ -32,10 +32,10 @@
 //! |---|---|
 //! | `trace` | request ids and the access log |
 //! | `metrics` | what Prometheus is told |
-//! | `process` | memory, processor time and open files, for `metrics` |
+//! | `process` | what the kernel knows about this process, for `metrics` |
 //! | `admin` | health, metrics and sessions, for the operator on this machine |
-//! | `session_view` | a session as the operator sees it |
-//! | `sides` | the two sides as a whole: routes on listeners |
+//! | `session_view` | a session as operators see it |
+//! | `sides` | the two sides put together: uploads, and admin |
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
