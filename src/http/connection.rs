@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
@@ -56,6 +57,10 @@ struct Shared {
     running: AtomicUsize,
     /// How often a request began or ended; tells one interlude from the next.
     turn: AtomicU64,
+    /// Bodies of answers of which a piece was taken, and not yet the next one.
+    offered: AtomicUsize,
+    /// When that last changed.
+    offered_at: Mutex<Instant>,
     interim: Mutex<Interim>,
     interim_waiting: AtomicBool,
 }
@@ -99,6 +104,8 @@ impl Connection {
             waiting: Mutex::new(None),
             running: AtomicUsize::new(0),
             turn: AtomicU64::new(0),
+            offered: AtomicUsize::new(0),
+            offered_at: Mutex::new(Instant::now()),
             interim: Mutex::new(Interim::default()),
             interim_waiting: AtomicBool::new(false),
         }))
@@ -224,6 +231,25 @@ impl Connection {
         if self.framing() == Framing::Http2 {
             self.wake();
         }
+    }
+
+    /// A piece of an answer was handed over.
+    pub(super) fn offers(&self) {
+        self.0.offered.fetch_add(1, Ordering::AcqRel);
+        *unpoisoned(&self.0.offered_at) = Instant::now();
+    }
+
+    /// The next piece is wanted, or nothing more.
+    pub(super) fn takes(&self) {
+        self.0.offered.fetch_sub(1, Ordering::AcqRel);
+        *unpoisoned(&self.0.offered_at) = Instant::now();
+    }
+
+    /// Since when every request in progress waits for the peer to take its answer. Over HTTP/2,
+    /// where the peer can hold answers back while the connection itself is in motion.
+    pub(super) fn held_back_since(&self) -> Option<Instant> {
+        let held_back = self.0.offered.load(Ordering::Acquire) == self.running();
+        (held_back && self.framing() == Framing::Http2).then(|| *unpoisoned(&self.0.offered_at))
     }
 
     /// Requests in progress.

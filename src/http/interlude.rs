@@ -9,8 +9,9 @@ use std::time::Instant;
 use super::connection::Framing;
 use super::settings::ConnectionBounds;
 
-/// More than any head that is accepted (128 KiB): what goes on longer is a body nobody asked for.
-const LONGER_THAN_A_HEAD: u64 = 256 * 1024;
+/// Far more than any head that is accepted (128 KiB), and more than the dispatcher reads at once before
+/// it looks for a head (up to twice its buffer): what goes on longer is a body nobody asked for.
+const LONGER_THAN_A_HEAD: u64 = 1024 * 1024;
 
 /// The time between the end of one answer and the next request.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ mod tests {
         write_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(60),
         linger: Duration::from_secs(10),
-        linger_bytes: 1024 * 1024,
+        linger_bytes: 4 * 1024 * 1024,
     };
 
     #[test]

@@ -176,7 +176,7 @@ pub struct ConnectionBounds {
     pub idle_timeout: Duration,
     /// After an early refusal the rest of the body is read and dropped for at most this long …
     pub linger: Duration,
-    /// … and this many bytes. Fewer than 256 KiB count as 256 KiB.
+    /// … and this many bytes. Fewer than 1 MiB count as 1 MiB.
     pub linger_bytes: u64,
 }
 

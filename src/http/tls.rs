@@ -174,7 +174,7 @@ fn wrong_with(error: &pem::Error) -> &'static str {
         pem::Error::Base64Decode(_) => "is not PEM: a section is not base64",
         pem::Error::NoItemsFound => "holds nothing of use",
         pem::Error::SectionTooLarge => "is too long for a PEM file",
-        _ => "is not PEM",
+        pem::Error::Io(_) | _ => "is not PEM",
     }
 }
 

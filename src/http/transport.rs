@@ -3,7 +3,8 @@
 //! `actix-http` reads and writes HTTP on it. Its own work is what `actix-http` cannot know or do:
 //!
 //! - count bytes for the [`Connection`], and end when somebody closes that;
-//! - end when nothing can be written for the write timeout;
+//! - end when nothing can be written for the write timeout, or, over HTTP/2, when the peer takes
+//!   nothing of any answer for so long;
 //! - bound what arrives between two requests (see [`super::interlude`]);
 //! - end an HTTP/2 connection without requests, when idle for long or when the server stops;
 //! - slip interim answers in, behind all earlier answers.
@@ -26,6 +27,9 @@ use super::settings::ConnectionBounds;
 
 /// After a stop, an HTTP/2 connection without requests is given this long to write what it has.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// More than answers to pings and the like: a peer that takes so much takes its answer.
+const MORE_THAN_CONTROL: u64 = 1024;
 
 /// What carries the bytes.
 pub(super) enum Wire {
@@ -51,6 +55,9 @@ pub struct Stream {
     interim: Bytes,
     stopping: Option<Stopping>,
     stopped: Option<Instant>,
+    /// How much the peer had taken when it last took a piece of an answer, and when that was.
+    taken_bytes: u64,
+    taken_at: Instant,
     _open: OpenConnection,
 }
 
@@ -75,6 +82,8 @@ impl Stream {
             // The dispatcher of HTTP/1 stops by itself.
             stopping: (ends.framing == Framing::Http2).then_some(stopping),
             stopped: None,
+            taken_bytes: 0,
+            taken_at: Instant::now(),
             _open: open,
         }
     }
@@ -130,7 +139,8 @@ impl Stream {
             self.stopped = Some(Instant::now());
         }
         if self.connection.running() > 0 {
-            return Poll::Pending;
+            let deadline = self.held_back_until();
+            return deadline.map_or(Poll::Pending, |deadline| self.quiet.poll(deadline, context));
         }
         self.interlude.look(self.connection.turn(), Instant::now());
         let patience = self.interlude.deadline(&self.bounds);
@@ -141,6 +151,17 @@ impl Stream {
             Some(_) | None => patience,
         };
         deadline.map_or(Poll::Pending, |deadline| self.quiet.poll(deadline, context))
+    }
+
+    /// When a peer that takes nothing of any answer loses the connection.
+    fn held_back_until(&mut self) -> Option<Instant> {
+        let since = self.connection.held_back_since()?;
+        let written = self.connection.written_bytes();
+        if written.saturating_sub(self.taken_bytes) > MORE_THAN_CONTROL {
+            self.taken_bytes = written;
+            self.taken_at = Instant::now();
+        }
+        since.max(self.taken_at).checked_add(self.bounds.write_timeout)
     }
 
     /// Turns a write that is blocked for too long into an error.

@@ -16,7 +16,11 @@ use super::connection::Connection;
 
 /// A request in progress. Ends with its answer, or with the connection.
 #[derive(Debug)]
-pub(super) struct Turn(Option<Connection>);
+pub(super) struct Turn {
+    connection: Option<Connection>,
+    /// Whether a piece of the answer was handed over, and the next was not asked for yet.
+    offered: bool,
+}
 
 impl Turn {
     fn begin(request: &Request) -> Self {
@@ -24,19 +28,30 @@ impl Turn {
         if let Some(connection) = &connection {
             connection.request_begins();
         }
-        Self(connection)
+        Self { connection, offered: false }
     }
 
     fn answer_begins(&self) {
-        if let Some(connection) = &self.0 {
+        if let Some(connection) = &self.connection {
             connection.answer_begins();
         }
+    }
+
+    fn offered(&mut self, offered: bool) {
+        let Some(connection) = &self.connection else { return };
+        match (self.offered, offered) {
+            (false, true) => connection.offers(),
+            (true, false) => connection.takes(),
+            (false, false) | (true, true) => {}
+        }
+        self.offered = offered;
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(connection) = &self.0 {
+        self.offered(false);
+        if let Some(connection) = &self.connection {
             connection.request_ends();
         }
     }
@@ -128,8 +143,7 @@ where
             turn.answer_begins();
         }
         Poll::Ready(
-            answer
-                .map(|answer| answer.into().map_body(|_, inner| AnswerBody { inner, _turn: turn })),
+            answer.map(|answer| answer.into().map_body(|_, inner| AnswerBody { inner, turn })),
         )
     }
 }
@@ -139,7 +153,7 @@ pin_project! {
     pub(super) struct AnswerBody<B> {
         #[pin]
         inner: B,
-        _turn: Option<Turn>,
+        turn: Option<Turn>,
     }
 }
 
@@ -154,6 +168,15 @@ impl<B: MessageBody> MessageBody for AnswerBody<B> {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.project().inner.poll_next(context)
+        let this = self.project();
+        let offered = |turn: &mut Option<Turn>, offered| {
+            if let Some(turn) = turn {
+                turn.offered(offered);
+            }
+        };
+        offered(this.turn, false);
+        let next = this.inner.poll_next(context);
+        offered(this.turn, matches!(next, Poll::Ready(Some(Ok(_)))));
+        next
     }
 }

@@ -89,8 +89,8 @@ async fn http2_without_tls_is_not_spoken_unless_it_is_switched_on() {
     server.stop().await;
 }
 
-/// Sends up to `bytes`, as fast as flow control lets it; gives what went out.
-async fn pour(stream: &mut SendStream<Bytes>, bytes: usize) -> usize {
+/// Sends up to `bytes`, as fast as flow control lets it; gives what went out, and why not more.
+async fn pour(stream: &mut SendStream<Bytes>, bytes: usize) -> (usize, Option<h2::Error>) {
     let piece = Bytes::from(vec![0; 16 * 1024]);
     let mut sent = 0;
     while sent < bytes {
@@ -99,14 +99,15 @@ async fn pour(stream: &mut SendStream<Bytes>, bytes: usize) -> usize {
             Some(Ok(capacity)) => {
                 let piece = piece.slice(..capacity.min(piece.len()));
                 sent += piece.len();
-                if stream.send_data(piece, false).is_err() {
-                    return sent;
+                if let Err(error) = stream.send_data(piece, false) {
+                    return (sent, Some(error));
                 }
             }
-            Some(Err(_)) | None => return sent,
+            Some(Err(error)) => return (sent, Some(error)),
+            None => return (sent, None),
         }
     }
-    sent
+    (sent, None)
 }
 
 #[tokio::test]
@@ -122,7 +123,8 @@ async fn an_early_refusal_reaches_an_http2_client_that_is_still_sending() {
     }
     // The connection is still good, and its window was given back.
     let (response, mut body) = client.send("POST", "/sink", false);
-    assert_eq!(in_time(pour(&mut body, 8 * 1024 * 1024)).await, 8 * 1024 * 1024);
+    let (sent, error) = in_time(pour(&mut body, 8 * 1024 * 1024)).await;
+    assert_eq!(sent, 8 * 1024 * 1024, "{error:?}");
     body.send_data(Bytes::new(), true).unwrap();
     let response = in_time(response).await.unwrap();
     assert_eq!(text(response.into_body()).await, (8 * 1024 * 1024).to_string());
@@ -177,5 +179,42 @@ async fn an_http2_connection_without_requests_is_closed_after_the_idle_timeout()
     client.get("/where").await;
     // Answers every ping, and is closed all the same.
     let _ = in_time(client.connection).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_http2_client_that_takes_nothing_of_its_answer_loses_the_connection() {
+    let mut settings = settings();
+    settings.bounds.write_timeout = Duration::from_millis(200);
+    let server = start(&[h2c()], &settings);
+    let mut client = Client::new(server.connect().await).await;
+    let (response, _) = client.send("GET", "/big", true);
+    // Pings are answered, frames are read; only the window stays shut.
+    let response = in_time(response).await.unwrap();
+    let _ = in_time(client.connection).await.unwrap();
+    drop(response);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_http2_client_that_takes_its_answer_slowly_keeps_the_connection() {
+    tokio::join!(takes_slowly("/pieces"), takes_slowly("/piece"));
+}
+
+async fn takes_slowly(path: &str) {
+    let mut settings = settings();
+    settings.bounds.write_timeout = Duration::from_millis(1500);
+    let server = start(&[h2c()], &settings);
+    let mut client = Client::new(server.connect().await).await;
+    let (response, _) = client.send("GET", path, true);
+    let mut body = in_time(response).await.unwrap().into_body();
+    let mut taken = 0;
+    while let Some(chunk) = in_time(body.data()).await {
+        let chunk = chunk.unwrap();
+        taken += chunk.len();
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        body.flow_control().release_capacity(chunk.len()).unwrap();
+    }
+    assert_eq!(taken, crate::support::PIECES * crate::support::PIECE);
     server.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tidegate::http::listener::Hooks;
+use tidegate::http::listener::{Expect, Hooks};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::support::{
@@ -43,6 +43,8 @@ async fn writes_all_then_reads(
 fn patient() -> tidegate::http::settings::ServerSettings {
     let mut settings = settings();
     settings.bounds.linger_bytes = 128 * 1024 * 1024;
+    // As long as a busy machine needs for all that.
+    settings.bounds.linger = Duration::from_secs(120);
     settings
 }
 
@@ -164,14 +166,14 @@ fn asking(path: &str) -> String {
 
 #[tokio::test]
 async fn a_body_is_invited_only_if_the_hook_agrees() {
-    let mut hooks = Hooks::default();
-    hooks.expect = std::sync::Arc::new(|request| match request.path() {
+    let expect: Expect = std::sync::Arc::new(|request| match request.path() {
         "/sink" => Ok(()),
         _ => {
             let no = actix_http::Response::build(actix_http::StatusCode::CONFLICT).body("no");
             Err(no.map_into_boxed_body())
         }
     });
+    let hooks = Hooks { expect, ..Hooks::default() };
     let server = try_start(&[plain()], &settings(), &hooks).unwrap();
     let mut stream = server.connect().await;
     let invitation = exchange(&mut stream, &asking("/sink")).await;

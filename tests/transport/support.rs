@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::web::{self, Bytes, Payload};
@@ -25,72 +26,73 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Nothing here takes this long unless it hangs.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-pub const INTERIM: &[u8] = b"HTTP/1.1 104 Upload Resumption Supported\r\nupload-offset: 5\r\n\r\n";
+pub(crate) const INTERIM: &[u8] =
+    b"HTTP/1.1 104 Upload Resumption Supported\r\nupload-offset: 5\r\n\r\n";
 
 /// A server that is running.
-pub struct Running {
-    pub addresses: Vec<ListenAddress>,
-    pub stopper: Stopper,
-    pub serving: JoinHandle<std::io::Result<()>>,
-    pub held: Arc<Held>,
+pub(crate) struct Running {
+    pub(crate) addresses: Vec<ListenAddress>,
+    pub(crate) stopper: Stopper,
+    pub(crate) serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) held: Arc<Held>,
 }
 
 /// Requests to `/hold` say that they are there, and wait.
 #[derive(Default)]
-pub struct Held {
-    pub arrived: Notify,
-    pub released: Notify,
+pub(crate) struct Held {
+    pub(crate) arrived: Notify,
+    pub(crate) released: Notify,
 }
 
 impl Running {
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         match &self.addresses[0] {
             ListenAddress::Tcp(address) => address.port(),
             ListenAddress::Unix(_) => panic!("not a TCP listener"),
         }
     }
 
-    pub async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(("127.0.0.1", self.port())).await.unwrap()
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stopper.stop();
         self.stopper.stop();
         in_time(self.serving).await.unwrap().unwrap();
     }
 }
 
-pub fn plain() -> ListenerSettings {
+pub(crate) fn plain() -> ListenerSettings {
     let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
     ListenerSettings { address, tls: None, h2c: false }
 }
 
-pub fn unix(path: &Path) -> ListenerSettings {
+pub(crate) fn unix(path: &Path) -> ListenerSettings {
     ListenerSettings { address: ListenAddress::Unix(path.to_owned()), tls: None, h2c: false }
 }
 
 /// A certificate for `localhost`, just made.
-pub struct Identity {
+pub(crate) struct Identity {
     folder: TempDir,
 }
 
 impl Identity {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let identity = Self { folder: tempfile::tempdir().unwrap() };
         identity.renew();
         identity
     }
 
-    pub fn renew(&self) {
+    pub(crate) fn renew(&self) {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(self.settings().certificate, made.cert.pem()).unwrap();
         std::fs::write(self.settings().key, made.signing_key.serialize_pem()).unwrap();
     }
 
-    pub fn settings(&self) -> TlsSettings {
+    pub(crate) fn settings(&self) -> TlsSettings {
         TlsSettings {
             certificate: self.folder.path().join("chain.pem"),
             key: self.folder.path().join("key.pem"),
@@ -99,12 +101,12 @@ impl Identity {
         }
     }
 
-    pub fn listener(&self) -> ListenerSettings {
+    pub(crate) fn listener(&self) -> ListenerSettings {
         ListenerSettings { tls: Some(self.settings()), ..plain() }
     }
 
     /// Connects by TLS and trusts the certificate that is in the file now.
-    pub async fn connect(
+    pub(crate) async fn connect(
         &self,
         server: &Running,
         alpn: &str,
@@ -125,7 +127,7 @@ impl Identity {
     }
 }
 
-pub fn settings() -> ServerSettings {
+pub(crate) fn settings() -> ServerSettings {
     ServerSettings {
         workers: 1,
         stop_timeout: Duration::from_secs(10),
@@ -133,11 +135,11 @@ pub fn settings() -> ServerSettings {
     }
 }
 
-pub fn start(listeners: &[ListenerSettings], settings: &ServerSettings) -> Running {
+pub(crate) fn start(listeners: &[ListenerSettings], settings: &ServerSettings) -> Running {
     try_start(listeners, settings, &Hooks::default()).unwrap()
 }
 
-pub fn try_start(
+pub(crate) fn try_start(
     listeners: &[ListenerSettings],
     settings: &ServerSettings,
     hooks: &Hooks,
@@ -156,6 +158,8 @@ pub fn try_start(
             .route("/interim", web::post().to(interim))
             .route("/close", web::get().to(close))
             .route("/big", web::get().to(big))
+            .route("/pieces", web::get().to(pieces))
+            .route("/piece", web::get().to(piece))
             .route("/hold", web::get().to(hold))
     })?;
     let (addresses, stopper) = (serving.addresses().to_vec(), serving.stopper());
@@ -206,6 +210,30 @@ async fn big() -> HttpResponse {
     HttpResponse::Ok().body(Bytes::from(vec![b'x'; 64 * 1024 * 1024]))
 }
 
+async fn pieces() -> HttpResponse {
+    HttpResponse::Ok().streaming(Pieces(PIECES))
+}
+
+async fn piece() -> HttpResponse {
+    HttpResponse::Ok().body(vec![b'x'; PIECES * PIECE])
+}
+
+pub(crate) const PIECES: usize = 24;
+pub(crate) const PIECE: usize = 16 * 1024;
+
+/// A body in several pieces.
+struct Pieces(usize);
+
+impl futures_core::Stream for Pieces {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        self.0 = left;
+        Poll::Ready(Some(Ok(Bytes::from(vec![b'x'; PIECE]))))
+    }
+}
+
 async fn hold(held: web::Data<Held>) -> HttpResponse {
     held.arrived.notify_one();
     held.released.notified().await;
@@ -213,18 +241,21 @@ async fn hold(held: web::Data<Held>) -> HttpResponse {
 }
 
 /// What comes of `future`, unless it hangs.
-pub async fn in_time<F: Future>(future: F) -> F::Output {
+pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("took too long"))
 }
 
 /// Sends `request` and reads one answer with a `Content-Length`; gives its head and body as text.
-pub async fn exchange(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &str) -> String {
+pub(crate) async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: &str,
+) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     answer(stream).await
 }
 
 /// Reads one answer with a `Content-Length`.
-pub async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> String {
     in_time(async {
         let head = head(stream).await;
         let length = head.to_lowercase();
@@ -240,7 +271,7 @@ pub async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> String {
 }
 
 /// Reads up to the empty line, and not a byte more.
-pub async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     in_time(async {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -251,4 +282,4 @@ pub async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     .await
 }
 
-pub const GET_WHERE: &str = "GET /where HTTP/1.1\r\nHost: localhost\r\n\r\n";
+pub(crate) const GET_WHERE: &str = "GET /where HTTP/1.1\r\nHost: localhost\r\n\r\n";
