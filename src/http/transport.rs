@@ -5,7 +5,7 @@
 //! - count bytes for the [`Connection`], and end when somebody closes that;
 //! - end when nothing can be written for the write timeout, or, over HTTP/2, when the peer takes
 //!   nothing of any answer for so long;
-//! - bound what arrives between two requests (see [`super::interlude`]);
+//! - bound what arrives between two requests (see `interlude`);
 //! - end an HTTP/2 connection without requests, when idle for long or when the server stops;
 //! - slip interim answers in, behind all earlier answers.
 
