@@ -47,11 +47,11 @@ pub enum CertificateError {
         key: PathBuf,
         /// What TLS says about it.
         #[source]
-        source: rustls::Error,
+        source: Box<rustls::Error>,
     },
     /// TLS cannot be set up at all.
     #[error("TLS cannot be set up")]
-    Setup(#[source] rustls::Error),
+    Setup(#[source] Box<rustls::Error>),
 }
 
 /// A certificate chain with its key; what is used for the next handshake.
@@ -120,7 +120,7 @@ impl Certificates {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(CertificateError::Setup)?
+            .map_err(|source| CertificateError::Setup(Box::new(source)))?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -153,7 +153,7 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
     CertifiedKey::from_der(chain, secret, &provider()).map_err(|source| CertificateError::Unfit {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
-        source,
+        source: Box::new(source),
     })
 }
 
