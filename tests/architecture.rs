@@ -201,7 +201,7 @@ fn names_what_it_may_not(layer: &Layer, path: &NamedPath) -> Option<String> {
     let starts_with = |rule: &&str| {
         text.strip_prefix(*rule).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
-    if layer.except.iter().any(|rule| starts_with(rule)) {
+    if layer.except.iter().any(starts_with) {
         return None;
     }
     let rule =

@@ -5,7 +5,7 @@
 //! - count bytes for the [`Connection`], and end when somebody closes that;
 //! - end when nothing can be written for the write timeout, or, over HTTP/2, when the peer takes
 //!   nothing of any answer for so long;
-//! - bound what arrives between two requests (see [`super::interlude`]);
+//! - bound what arrives between two requests (see `interlude`);
 //! - end an HTTP/2 connection without requests, when idle for long or when the server stops;
 //! - slip interim answers in, behind all earlier answers.
 
@@ -105,10 +105,16 @@ impl Stream {
             buffer.put_slice(&self.ahead.split_to(bytes));
             return Poll::Ready(Ok(()));
         }
-        match &mut self.wire {
+        let read = match &mut self.wire {
             Wire::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Wire::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        match ready!(read) {
+            // As an error, it would make actix-http throw away what it has read but not yet handed
+            // on. As an end, the body gets all that arrived, then breaks off.
+            Err(error) if is_broken(&error) => Poll::Ready(Ok(())),
+            read => Poll::Ready(read),
         }
     }
 
@@ -203,6 +209,18 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+/// Whether the peer or the network ended the connection without a proper end.
+fn is_broken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::UnexpectedEof
+    )
 }
 
 impl AsyncRead for Stream {

@@ -90,11 +90,11 @@ pub enum ServerError {
         setting: &'static str,
         /// Why.
         #[source]
-        source: ListenError,
+        source: Box<ListenError>,
     },
     /// The certificate or its key cannot be used.
     #[error("tls.certificate and tls.key cannot be used")]
-    Certificate(#[source] CertificateError),
+    Certificate(#[source] Box<CertificateError>),
     /// The settings make no gateway.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
@@ -125,11 +125,11 @@ impl ServerError {
             ListenError::Bind(BindError::Refused { address, source }) => {
                 Self::Address { setting, address, source }
             }
-            ListenError::Certificate(error) => Self::Certificate(error),
+            ListenError::Certificate(error) => Self::Certificate(Box::new(error)),
             ListenError::Bind(BindError::Alive { .. } | BindError::NotASocket { .. })
             | ListenError::TlsOverUnix(_)
             | ListenError::Settings(_)
-            | ListenError::Setup(_) => Self::Listener { setting, source: error },
+            | ListenError::Setup(_) => Self::Listener { setting, source: Box::new(error) },
         }
     }
 }

@@ -40,11 +40,13 @@ fn filter(level: LogLevel) -> Result<EnvFilter, ServerError> {
 }
 
 /// Other people's crates get a word only when something is wrong, unless everything is wanted.
+/// What actix calls an error of its HTTP/1 dispatcher is a client that sent no HTTP: it got its
+/// 400, and nobody has to act.
 const fn directives(level: LogLevel) -> &'static str {
     match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "warn,tidegate=info",
+        LogLevel::Error => "error,actix_http::h1::dispatcher=off",
+        LogLevel::Warn => "warn,actix_http::h1::dispatcher=off",
+        LogLevel::Info => "warn,actix_http::h1::dispatcher=off,tidegate=info",
         LogLevel::Debug => "warn,tidegate=debug",
         LogLevel::Trace => "info,tidegate=trace",
     }

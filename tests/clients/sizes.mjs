@@ -22,7 +22,7 @@ export const raceRounds = count('ROUNDS', long ? 1000 : 100);
 export const crashRounds = count('ROUNDS', long ? 200 : 20);
 
 /** Seconds of load from small uploads: `LOAD_SECONDS`. */
-export const loadSeconds = count('LOAD_SECONDS', long ? 10 : 5);
+export const loadSeconds = count('LOAD_SECONDS', 10);
 
 /** Bytes of each of the uploads that arrive at once. */
 export const parallelUpload = long ? 100 * UNITS.MB : 20 * UNITS.MB;

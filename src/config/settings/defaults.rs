@@ -78,7 +78,7 @@ impl Default for Timeouts {
             writetimeout: Span::seconds(60),
             idletimeout: Span::seconds(60),
             uploadtimeout: None,
-            linger: Span::seconds(10),
+            linger: Span::seconds(5),
             shutdown: Span::seconds(30),
         }
     }

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sled::{Db, Tree};
 
@@ -13,6 +15,11 @@ use crate::storage::StorageError;
 
 use super::SledSettings;
 use super::flush::Flush;
+
+/// How long opening waits for another user of the database to let go …
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// … and how often it looks.
+const LOCK_POLL: Duration = Duration::from_millis(10);
 
 /// What is wrong with the database, in words for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +89,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     let unusable = |source| SledTrouble::Unusable { path: path.to_owned(), source };
     create(path).map_err(unusable)?;
     // sled panics on some kinds of damage instead of returning an error.
-    let opened = catch_unwind(AssertUnwindSafe(|| trees(settings)));
+    let opened = catch_unwind(AssertUnwindSafe(|| patient(|| trees(settings))));
     let opened = match opened {
         Ok(opened) => opened.map_err(|error| explained(path, error))?,
         Err(panic) => return Err(SledTrouble::Damaged(message(&*panic)).into()),
@@ -94,6 +101,23 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
 
 fn create(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens again for a moment while the lock is held: by a process that is just ending, or by a
+/// thread of sled that has not yet let go of a database which this process closed.
+fn patient<T>(open: impl Fn() -> sled::Result<T>) -> sled::Result<T> {
+    let deadline = Instant::now().checked_add(LOCK_WAIT);
+    loop {
+        match open() {
+            Err(sled::Error::Io(error))
+                if is_lock(&error) && deadline.is_some_and(|end| Instant::now() < end) =>
+            {
+                // Nobody tells when a lock is released; nobody wakes this thread earlier either.
+                thread::park_timeout(LOCK_POLL);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 3])> {
