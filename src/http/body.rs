@@ -18,6 +18,7 @@ use crate::engine::Transfer;
 use crate::protocol::problem::Problem;
 use crate::upload::{Session, UploadOffset};
 
+use super::connection::Connection;
 use super::failure::{Failure, after_settling};
 use super::pace::{Pace, Slowness};
 use super::settings::HttpSettings;
@@ -28,6 +29,7 @@ const MAX_PIECES: usize = 1024;
 /// A request's body.
 pub(super) struct Body {
     payload: Pin<Box<Payload>>,
+    attention: Attention,
     batch: Vec<Bytes>,
     /// How the payload ended, once it has.
     end: Option<Result<(), PayloadError>>,
@@ -48,8 +50,10 @@ enum Step {
 }
 
 impl Body {
-    pub(super) fn new(payload: Payload) -> Self {
-        Self { payload: Box::pin(payload), batch: Vec::new(), end: None }
+    /// The body of a request that came by `connection`.
+    pub(super) fn new(payload: Payload, connection: Option<&Connection>) -> Self {
+        let attention = Attention::turned_away(connection.cloned());
+        Self { payload: Box::pin(payload), attention, batch: Vec::new(), end: None }
     }
 
     /// Whether the body is empty after all; waits for its first byte or its end.
@@ -139,6 +143,7 @@ impl Body {
 
     /// Takes what is there. Ready when the batch is full or the payload has ended.
     fn fill(&mut self, cx: &mut Context<'_>, batch_bytes: usize) -> Poll<()> {
+        self.attention.turn(Attending::Elsewhere);
         let mut bytes: usize = self.batch.iter().map(Bytes::len).sum();
         while self.end.is_none() && bytes < batch_bytes && self.batch.len() < MAX_PIECES {
             match self.payload.as_mut().poll_next(cx) {
@@ -149,10 +154,58 @@ impl Body {
                 }
                 Poll::Ready(Some(Err(error))) => self.end = Some(Err(error)),
                 Poll::Ready(None) => self.end = Some(Ok(())),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    if self.batch.is_empty() {
+                        self.attention.turn(Attending::Waiting);
+                    }
+                    return Poll::Pending;
+                }
             }
         }
         Poll::Ready(())
+    }
+}
+
+/// What the reader of a body is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attending {
+    /// It has taken all there was, and waits for more.
+    Waiting,
+    /// It is busy with what it took: more may be there.
+    Elsewhere,
+}
+
+/// Keeps the end of a connection back while its reader is busy, so that a connection that breaks
+/// off costs nothing that was read from it.
+struct Attention {
+    connection: Option<Connection>,
+    attending: Attending,
+}
+
+impl Attention {
+    fn turned_away(connection: Option<Connection>) -> Self {
+        let mut attention = Self { connection, attending: Attending::Waiting };
+        attention.turn(Attending::Elsewhere);
+        attention
+    }
+
+    fn turn(&mut self, attending: Attending) {
+        if self.attending == attending {
+            return;
+        }
+        self.attending = attending;
+        if let Some(connection) = &self.connection {
+            match attending {
+                Attending::Waiting => connection.body_is_read(),
+                Attending::Elsewhere => connection.body_is_unread(),
+            }
+        }
+    }
+}
+
+impl Drop for Attention {
+    fn drop(&mut self) {
+        self.turn(Attending::Waiting);
     }
 }
 
@@ -202,7 +255,7 @@ mod tests {
         let pieces: Pin<Box<dyn Stream<Item = _>>> = Box::pin(Pieces(pieces));
         let mut payload = actix_http::Payload::Stream { payload: pieces };
         let request = TestRequest::default().to_http_request();
-        Body::new(Payload::from_request(&request, &mut payload).await.unwrap())
+        Body::new(Payload::from_request(&request, &mut payload).await.unwrap(), None)
     }
 
     #[tokio::test]

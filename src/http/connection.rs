@@ -63,6 +63,8 @@ struct Shared {
     offered: AtomicUsize,
     /// When that last changed.
     offered_at: Mutex<Instant>,
+    /// Bodies whose reader may not have taken yet all that was read for them.
+    unread_bodies: AtomicUsize,
     interim: Mutex<Interim>,
     interim_waiting: AtomicBool,
 }
@@ -108,6 +110,7 @@ impl Connection {
             turn: AtomicU64::new(0),
             offered: AtomicUsize::new(0),
             offered_at: Mutex::new(Instant::now()),
+            unread_bodies: AtomicUsize::new(0),
             interim: Mutex::new(Interim::default()),
             interim_waiting: AtomicBool::new(false),
         }))
@@ -269,6 +272,24 @@ impl Connection {
 
     pub(super) fn count_written(&self, bytes: u64) {
         self.0.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A body is being read, and what was read for it has yet to be taken.
+    pub(super) fn body_is_unread(&self) {
+        self.0.unread_bodies.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// All that was read for the body has been taken, or nobody wants it any more.
+    pub(super) fn body_is_read(&self) {
+        if self.0.unread_bodies.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.wake();
+        }
+    }
+
+    /// Whether the end of the connection has to wait: `actix-http` hands a body on in pieces of
+    /// what it has read, and at the end of the connection drops what it has not handed on yet.
+    pub(super) fn holds_back_its_end(&self) -> bool {
+        self.framing() == Framing::Http1 && self.0.unread_bodies.load(Ordering::Acquire) > 0
     }
 
     /// Interim answers that may be written now.

@@ -48,6 +48,8 @@ pub struct Stream {
     /// Bytes that were read to find out what is spoken, and not yet handed on.
     ahead: Bytes,
     connection: Connection,
+    /// The peer sends nothing more.
+    ended: bool,
     bounds: ConnectionBounds,
     interlude: Interlude,
     quiet: Alarm,
@@ -75,6 +77,7 @@ impl Stream {
             wire,
             ahead,
             connection: Connection::new(ends),
+            ended: false,
             bounds,
             interlude: Interlude::new(ends.framing, Instant::now()),
             quiet: Alarm::default(),
@@ -105,17 +108,25 @@ impl Stream {
             buffer.put_slice(&self.ahead.split_to(bytes));
             return Poll::Ready(Ok(()));
         }
-        let read = match &mut self.wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Wire::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        };
-        match ready!(read) {
-            // As an error, it would make actix-http throw away what it has read but not yet handed
-            // on. As an end, the body gets all that arrived, then breaks off.
-            Err(error) if is_broken(&error) => Poll::Ready(Ok(())),
-            read => Poll::Ready(read),
+        if !self.ended {
+            let before = buffer.filled().len();
+            let read = match &mut self.wire {
+                Wire::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+                Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+                Wire::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+            };
+            match ready!(read) {
+                Ok(()) => self.ended = buffer.filled().len() == before && buffer.remaining() > 0,
+                // As an error, it would make actix-http throw away what it has read but not yet
+                // handed on. As an end, the body gets all that arrived, then breaks off.
+                Err(error) if is_broken(&error) => self.ended = true,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
         }
+        if self.ended && self.connection.holds_back_its_end() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn writer(&mut self) -> Pin<&mut (dyn AsyncWrite + Unpin)> {

@@ -31,7 +31,7 @@ pub(super) async fn endpoint(
     let mut call = Call::new(&gateway, request.head());
     let outcome = match call.method {
         Method::Options => Ok((options::offered(&gateway.profile), Tail::Own)),
-        Method::Post => create(&mut call, Body::new(payload)).await,
+        Method::Post => create(&mut call, Body::new(payload, request.conn_data())).await,
         Method::Head | Method::Get | Method::Patch | Method::Delete | Method::Other => {
             Err(Problem::MethodNotAllowed { allow: gateway.profile.methods_of_the_endpoint() }
                 .into())
@@ -60,7 +60,7 @@ pub(super) async fn upload(
         (Method::Head, Some(id)) => look(&call, id).await,
         (Method::Get, Some(id)) if call.head.method == "HEAD" => look(&call, id).await,
         (Method::Get, Some(id)) => download::get(&call, id).await,
-        (Method::Patch, Some(id)) => add(&call, id, Body::new(payload)).await,
+        (Method::Patch, Some(id)) => add(&call, id, Body::new(payload, request.conn_data())).await,
         (Method::Delete, Some(id)) => remove(&call, id).await,
     };
     answer(&call, id, outcome)
