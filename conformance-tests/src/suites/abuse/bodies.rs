@@ -117,7 +117,8 @@ fn refused_large_body(client: &Client<'_>) -> Verdict {
     let exchange = client.patch(&upload, 1, &letters(73, 2 << 20))?;
     exchange.is_one_of(&[409, 413])?;
     let exchange = client.patch(&client.unknown(), 0, &letters(74, 2 << 20))?;
-    exchange.is(404)?;
+    // Where uploads are limited, the body alone may be refused before anybody looks for the upload.
+    exchange.is_one_of(&[404, 413])?;
     if client.offset(&upload)? != 0 {
         return Err(Stop::failed("a refused body moved the offset"));
     }
