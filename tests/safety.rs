@@ -1,6 +1,7 @@
 //! Every test that `SAFETY.md` names exists, so that no promise rests on a name alone.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Names between backticks that look like a path to a test: `layer::place::what_is_true`.
@@ -15,15 +16,16 @@ fn files_named(text: &str) -> Vec<&str> {
     quoted.filter(|name| name.ends_with(".test.mjs")).collect()
 }
 
-fn sources(directory: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+fn sources(directory: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
         if path.is_dir() {
-            sources(&path, into);
+            sources(&path, into)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             into.push(path);
         }
     }
+    Ok(())
 }
 
 #[test]
@@ -31,8 +33,8 @@ fn every_test_that_the_safety_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("SAFETY.md")).unwrap();
     let mut paths = Vec::new();
-    sources(&root.join("src"), &mut paths);
-    sources(&root.join("tests"), &mut paths);
+    sources(&root.join("src"), &mut paths).unwrap();
+    sources(&root.join("tests"), &mut paths).unwrap();
     let code: Vec<String> = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
 
     let named = tests_named(&page);

@@ -229,6 +229,7 @@ fn counts(settings: &Settings, doubts: &mut Doubts) {
         ("server", "max_connections", settings.server.max_connections, 1, 1_000_000),
         ("tus", "max_parts", settings.tus.max_parts, 1, 100_000),
         ("performance", "engine_threads", settings.performance.engine_threads, 1, 256),
+        ("performance", "blocking_threads", settings.performance.blocking_threads, 1, 512),
     ] {
         if !(least..=most).contains(&value) {
             doubts.add(

@@ -237,6 +237,8 @@ pub struct Performance {
     pub read_buffer: Size,
     /// Threads of the engine: syncs and commits.
     pub engine_threads: usize,
+    /// Most threads that wait for the disk at once.
+    pub blocking_threads: usize,
 }
 
 /// `[log]`

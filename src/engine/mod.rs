@@ -133,6 +133,7 @@ impl Engine {
     pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(parts.settings.threads.max(1))
+            .max_blocking_threads(parts.settings.blocking_threads.max(1))
             .thread_name("tidegate-engine")
             .enable_all()
             .build()

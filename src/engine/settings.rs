@@ -49,6 +49,8 @@ pub struct EngineSettings {
     pub assemble_wait: Duration,
     /// Threads of the engine's runtime.
     pub threads: usize,
+    /// Most threads that wait for the disk at once; more work than that queues.
+    pub blocking_threads: usize,
 }
 
 impl Default for EngineSettings {
@@ -65,6 +67,7 @@ impl Default for EngineSettings {
             orphan_age: Duration::from_secs(24 * 60 * 60),
             assemble_wait: Duration::from_secs(20),
             threads: 2,
+            blocking_threads: 32,
         }
     }
 }

@@ -27,6 +27,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         orphan_age: storage.orphan_age.get(),
         assemble_wait: storage.assemble_wait.get(),
         threads: settings.performance.engine_threads,
+        blocking_threads: settings.performance.blocking_threads,
     }
 }
 

@@ -16,7 +16,8 @@
 //! | `limits` | the bounds a session is created under |
 //! | `relation` | whole, partial or final (tus concatenation) |
 //! | `session` | an upload session: the state itself |
-//! | `transition` | **every** change of a session, and every refusal |
+//! | `transition` | **every** change of a session, and who judges it |
+//! | `refusal` | why a session does not do what was asked |
 //! | `record` | the session as stored, with its version |
 
 pub mod chunk_map;
@@ -26,6 +27,7 @@ pub mod limits;
 pub mod metadata;
 pub mod quantity;
 pub mod record;
+pub mod refusal;
 pub mod relation;
 pub mod session;
 pub mod sums;
@@ -38,8 +40,9 @@ pub use id::UploadId;
 pub use limits::Limits;
 pub use metadata::{Metadata, MetadataError};
 pub use quantity::{UploadLength, UploadOffset};
+pub use refusal::Refusal;
 pub use relation::Relation;
 pub use session::{BootId, Departure, NewSession, Owner, Phase, Session};
 pub use sums::Sums;
 pub use time::Timestamp;
-pub use transition::{AppendPlan, AppendRequest, ConcatOrder, Progress, Refusal};
+pub use transition::{AppendPlan, AppendRequest, ConcatOrder, Progress};

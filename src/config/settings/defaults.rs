@@ -114,7 +114,12 @@ impl Default for Storage {
 
 impl Default for Performance {
     fn default() -> Self {
-        Self { batch_size: Size::kib(256), read_buffer: Size::kib(256), engine_threads: 2 }
+        Self {
+            batch_size: Size::kib(256),
+            read_buffer: Size::kib(256),
+            engine_threads: 2,
+            blocking_threads: 32,
+        }
     }
 }
 
