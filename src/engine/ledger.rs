@@ -33,6 +33,8 @@ struct Committed {
     /// `None` as long as the record was not created: an upload that is sent with its creation is
     /// stored once, with its bytes.
     revision: Option<Revision>,
+    /// The transfer is settled: whatever comes late must not commit without the lease.
+    settled: bool,
 }
 
 /// The account of one transfer.
@@ -65,7 +67,7 @@ impl Ledger {
             sums: session.sums().clone(),
             digest: expected.as_ref().map(|digest| DigestHasher::new(digest.algorithm())),
         };
-        let committed = AsyncMutex::new(Committed { session, revision });
+        let committed = AsyncMutex::new(Committed { session, revision, settled: false });
         Arc::new(Self { shared, writer, expected, reached: Mutex::new(reached), committed })
     }
 
@@ -124,10 +126,13 @@ impl Ledger {
 
     /// Makes what has arrived so far durable, beside the writer; returns the session as committed.
     ///
-    /// Bytes that are not proven yet do not count, so for them nothing changes.
+    /// Bytes that are not proven yet do not count, so for them nothing changes; and the last byte
+    /// is left to whoever finishes, so that no upload is recorded as whole before it is visible.
     pub(super) async fn checkpoint(&self) -> Result<Session, EngineError> {
         let mut committed = self.committed.lock().await;
-        if !self.is_unproven() {
+        let length = committed.session.length();
+        let whole = length.is_some_and(|length| length.is_reached_by(self.reached_offset()));
+        if !(self.is_unproven() || committed.settled || whole) {
             self.commit_progress(&mut committed, None, Finish::No).await?;
         }
         Ok(committed.session.clone())
@@ -145,6 +150,7 @@ impl Ledger {
         declares: Option<UploadLength>,
     ) -> Result<Session, EngineError> {
         let mut committed = self.committed.lock().await;
+        committed.settled = true;
         if let Some(expected) = &self.expected {
             let digest = self.reached().digest.clone().map(DigestHasher::finish);
             if digest.as_ref() != Some(expected) {
@@ -163,6 +169,7 @@ impl Ledger {
         declares: Option<UploadLength>,
     ) -> Result<Session, EngineError> {
         let mut committed = self.committed.lock().await;
+        committed.settled = true;
         if self.is_unproven() || self.nothing_new(&committed) {
             self.discard(&committed).await?;
         } else {
@@ -256,7 +263,8 @@ impl Ledger {
         if committed.revision.is_none() {
             self.shared.observer.observe(Event::Created);
         }
-        *committed = Committed { session, revision: Some(revision) };
+        committed.session = session;
+        committed.revision = Some(revision);
         self.shared.scribe.note(&committed.session).await;
         Ok(())
     }

@@ -176,6 +176,10 @@ impl Shared {
             drop(self.blobs.begin(session.id(), session.offset(), Tail::Keep).await?);
             session.adopt(self.boot.clone());
         }
+        if session.is_whole() && session.phase() == Phase::Receiving {
+            self.blobs.publish(session.id()).await?;
+            session.complete(&self.settings.limits, self.clock.now());
+        }
         Ok(session)
     }
 
@@ -188,10 +192,6 @@ impl Shared {
         blocking(move || writer.sync()).await?;
         let now = self.clock.now();
         session.receive(self.progress(end, sums), &self.settings.limits, now);
-        if session.is_whole() {
-            self.blobs.publish(session.id()).await?;
-            session.complete(&self.settings.limits, now);
-        }
         Ok(())
     }
 

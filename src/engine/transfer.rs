@@ -136,6 +136,11 @@ impl Transfer {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn ledger(&self) -> Option<Arc<Ledger>> {
+        self.running.as_ref().map(|running| Arc::clone(&running.ledger))
+    }
+
     /// Starts a checkpoint on the engine's runtime if one is due. Never waits.
     pub fn checkpoint_if_due(&mut self) {
         let Some(running) = self.running.as_mut() else { return };

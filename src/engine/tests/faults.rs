@@ -171,6 +171,35 @@ async fn a_finish_that_failed_can_be_repeated() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_comes_after_a_failed_finish_commits_nothing() {
+    let (house, faults) = faulty();
+    let engine = house.engine("this");
+    let id = engine.create(of_length(9)).await.unwrap().id();
+    let mut transfer = engine.append(append(id, 0)).await.unwrap();
+    write(&mut transfer, b"abc").await.unwrap();
+    let ledger = transfer.ledger().unwrap();
+    faults.sync.store(true, Ordering::SeqCst);
+    assert!(matches!(transfer.complete().await, Err(EngineError::Storage(_))));
+    faults.sync.store(false, Ordering::SeqCst);
+    assert_eq!(ledger.checkpoint().await.unwrap().offset(), offset(0));
+    assert_eq!(stands_at(&engine, id).await, 0);
+}
+
+#[tokio::test]
+async fn no_checkpoint_records_an_upload_as_whole_before_it_is_visible() {
+    let house = House::new();
+    let engine = house.engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut transfer = engine.append(append(id, 0)).await.unwrap();
+    write(&mut transfer, b"abc").await.unwrap();
+    let ledger = transfer.ledger().unwrap();
+    assert_eq!(ledger.checkpoint().await.unwrap().offset(), offset(3));
+    write(&mut transfer, b"def").await.unwrap();
+    assert_eq!(ledger.checkpoint().await.unwrap().offset(), offset(3));
+    assert!(transfer.complete().await.unwrap().is_complete());
+}
+
+#[tokio::test]
 async fn a_checkpoint_makes_bytes_durable_while_the_writer_goes_on() {
     let mut house = House::new();
     house.settings.checkpoint_bytes = 4;
