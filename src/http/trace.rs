@@ -263,7 +263,7 @@ impl Drop for Entry {
             status = self.status.map(|status| status.as_u16()),
             received_bytes = self.connection.as_ref().and_then(Connection::received_bytes),
             sent_bytes = self.sent_bytes,
-            duration_ms = took.as_secs_f64() * 1000.0,
+            duration_microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "{}",
             if self.status.is_some() { "answered" } else { "given up by the client" },
         );
