@@ -248,7 +248,7 @@ async fn a_request_is_logged_once_without_query_token_or_file_name() {
     let (fields, span) = (line.get("fields").unwrap(), line.get("span").unwrap());
     assert_eq!(fields.get("status"), Some(&json!(202)));
     assert_eq!(fields.get("sent_bytes"), Some(&json!(12)));
-    assert!(fields.get("duration_ms").is_some_and(Value::is_f64));
+    assert!(fields.get("duration_microseconds").is_some_and(Value::is_u64));
     assert_eq!(span.get("method"), Some(&json!("PATCH")));
     assert_eq!(span.get("upload"), Some(&json!(id)));
     assert_eq!(span.get("request"), Some(&json!(given)));
