@@ -122,6 +122,10 @@ async fn ready(admin: web::Data<Admin>) -> HttpResponse {
     answer.json(Ready { ready: reasons.is_empty(), reasons })
 }
 
+/// Whoever has less room than this beside the reserve should get no new uploads: writers stop
+/// before they touch the reserve, so the last bytes before it are never used up.
+const LEAST_ROOM_BYTES: u64 = 1024 * 1024;
+
 async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
     let disk = admin
         .engine
@@ -196,7 +200,9 @@ impl Admin {
             reasons.push(Reason::Stopping);
         }
         match self.engine.room() {
-            Ok(room) if room.usable_bytes == 0 => reasons.push(Reason::DiskReserveReached),
+            Ok(room) if room.usable_bytes < LEAST_ROOM_BYTES => {
+                reasons.push(Reason::DiskReserveReached)
+            }
             Ok(_) => {}
             Err(_) => reasons.push(Reason::DiskUnknown),
         }

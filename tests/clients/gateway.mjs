@@ -27,7 +27,8 @@ const tidegate = {
     ...['--admin-listen', `127.0.0.1:${adminPort}`],
     ...['--data-dir', dataDirectory],
   ],
-  environment: ({ maxSizeBytes, durability }) => ({
+  environment: ({ maxSizeBytes, durability, reserveBytes }) => ({
+    ...(reserveBytes !== undefined && { TIDEGATE__STORAGE__RESERVE: `${reserveBytes}B` }),
     ...(maxSizeBytes && { TIDEGATE__TUS__MAX_SIZE: `${maxSizeBytes}B` }),
     ...(durability && { TIDEGATE__STORAGE__DURABILITY: durability }),
   }),
@@ -81,7 +82,8 @@ export class Gateway {
   /**
    * Starts the binary on free ports.
    *
-   * `options`: `maxSizeBytes`, `durability` ("fsync" or "os"); both default to the binary's own.
+   * `options`: `maxSizeBytes`, `durability` ("fsync" or "os"), `reserveBytes`, which default to the
+   * binary's own; `deviceBytes` gives its data a device of that size.
    */
   static async start(options = {}) {
     const gateway = new Gateway();
@@ -153,7 +155,8 @@ export class Gateway {
   }
 
   async #launch() {
-    const child = launch(binary, server.arguments(this.#options), {
+    const [command, ...args] = onDevice(this.#options, [binary, ...server.arguments(this.#options)]);
+    const child = launch(command, args, {
       cwd: this.dataDirectory,
       env: environment(this.#options),
       stdio: ['ignore', 'pipe', process.env.TRACE === '1' ? 'inherit' : 'pipe'],
@@ -196,6 +199,17 @@ export class Gateway {
       child.once('exit', (code, signal) => reject(new Error(`it ended with ${code ?? signal}`)));
     });
   }
+}
+
+// A memory file system that only the server sees, and that goes with it. `exec` all the way, so that
+// the child is the server itself. Who is not root becomes it in a user namespace.
+function onDevice({ deviceBytes, dataDirectory }, command) {
+  if (deviceBytes === undefined) {
+    return command;
+  }
+  const namespace = process.getuid() === 0 ? ['--mount'] : ['--mount', '--map-root-user'];
+  const script = 'mount -t tmpfs -o size="$0" tmpfs "$1" && cd "$1" && shift && exec "$@"';
+  return ['unshare', ...namespace, 'sh', '-c', script, `${deviceBytes}`, dataDirectory, ...command];
 }
 
 /** Runs `body` with a server of its own, which must still be well at the end. */

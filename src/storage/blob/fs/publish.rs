@@ -48,7 +48,9 @@ impl Files {
             }
             self.remove_label(id)
         };
-        delete().map_err(StorageError::io("deleting an upload"))
+        delete().map_err(StorageError::io("deleting an upload"))?;
+        self.room.forget();
+        Ok(())
     }
 
     /// Removes the running blob and its mark.

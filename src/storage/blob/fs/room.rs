@@ -20,7 +20,8 @@ pub(super) struct RoomGauge {
 
 #[derive(Clone, Copy, Debug)]
 struct Measured {
-    at: Instant,
+    /// `None` once it is known to have changed.
+    at: Option<Instant>,
     /// Free at that moment, less what was admitted since.
     usable_bytes: u64,
 }
@@ -54,9 +55,14 @@ impl RoomGauge {
         Ok(())
     }
 
+    /// Something was deleted: whoever asks next gets what is free now.
+    pub(super) fn forget(&self) {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).at = None;
+    }
+
     fn fresh(&self) -> Result<MutexGuard<'_, Measured>, StorageError> {
         let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        if measured.at.elapsed() >= FRESH {
+        if measured.at.is_none_or(|at| at.elapsed() >= FRESH) {
             *measured = measure(&self.directory, self.reserve_bytes)?;
         }
         Ok(measured)
@@ -69,5 +75,5 @@ fn measure(directory: &File, reserve_bytes: u64) -> Result<Measured, StorageErro
     // `f_bavail`, not `f_bfree`: what the system keeps for its administrator is not ours.
     let free_bytes = device.f_bavail.saturating_mul(device.f_frsize);
     let usable_bytes = free_bytes.saturating_sub(reserve_bytes);
-    Ok(Measured { at: Instant::now(), usable_bytes })
+    Ok(Measured { at: Some(Instant::now()), usable_bytes })
 }
