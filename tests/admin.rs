@@ -21,6 +21,9 @@ use tidegate::storage::blob::memory::MemoryBlobStore;
 use tidegate::storage::session::memory::MemorySessionStore;
 use tidegate::upload::{BootId, Metadata, NewSession, Owner, Relation, Session, UploadLength};
 
+/// The least room with which a gateway is ready.
+const ROOM_BYTES: u64 = 1024 * 1024;
+
 /// An engine whose device has this much room, and what looks at it.
 struct House {
     engine: Engine,
@@ -80,7 +83,7 @@ where
 
 #[tokio::test]
 async fn a_gateway_with_room_is_alive_and_ready() {
-    let house = House::new(1024);
+    let house = House::new(ROOM_BYTES);
     assert_eq!(house.get("/health/live").await, (StatusCode::OK, json!({"live": true})));
     let ready = json!({"ready": true, "reasons": []});
     assert_eq!(house.get("/health/ready").await, (StatusCode::OK, ready));
@@ -88,14 +91,14 @@ async fn a_gateway_with_room_is_alive_and_ready() {
 
 #[tokio::test]
 async fn a_gateway_is_not_ready_when_the_disk_reserve_is_reached() {
-    let (status, body) = House::new(0).get("/health/ready").await;
+    let (status, body) = House::new(ROOM_BYTES - 1).get("/health/ready").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(body, json!({"ready": false, "reasons": ["disk-reserve-reached"]}));
 }
 
 #[tokio::test]
 async fn a_gateway_is_alive_but_not_ready_while_it_is_stopping() {
-    let house = House::new(1024);
+    let house = House::new(ROOM_BYTES);
     house.stopping.store(true, Ordering::Release);
     let (status, body) = house.get("/health/ready").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -105,7 +108,7 @@ async fn a_gateway_is_alive_but_not_ready_while_it_is_stopping() {
 
 #[tokio::test]
 async fn sessions_are_listed_in_pages_until_a_page_is_empty() {
-    let house = House::new(1024);
+    let house = House::new(ROOM_BYTES);
     let mut expected = Vec::new();
     for _ in 0..5 {
         expected.push(house.session().await.id().to_string());
@@ -127,7 +130,7 @@ async fn sessions_are_listed_in_pages_until_a_page_is_empty() {
 
 #[tokio::test]
 async fn a_session_is_shown_without_the_name_of_its_file() {
-    let house = House::new(1024);
+    let house = House::new(ROOM_BYTES);
     let id = house.session().await.id();
     let (status, shown) = house.get(&format!("/sessions/{id}")).await;
     assert_eq!(status, StatusCode::OK);
@@ -147,7 +150,7 @@ async fn a_session_is_shown_without_the_name_of_its_file() {
 
 #[tokio::test]
 async fn a_removed_session_is_gone() {
-    let house = House::new(1024);
+    let house = House::new(ROOM_BYTES);
     let uri = format!("/sessions/{}", house.session().await.id());
     assert_eq!(house.ask(Method::DELETE, &uri, "localhost").await.0, StatusCode::NO_CONTENT);
     assert_eq!(house.ask(Method::DELETE, &uri, "localhost").await.0, StatusCode::NOT_FOUND);
@@ -155,7 +158,7 @@ async fn a_removed_session_is_gone() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_with_a_reason() {
-    let house = House::new(1024);
+    let house = House::new(ROOM_BYTES);
     for (uri, expected) in [
         ("/sessions?limit=0", StatusCode::BAD_REQUEST),
         ("/sessions?limit=1001", StatusCode::BAD_REQUEST),
@@ -175,7 +178,7 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
 
 #[tokio::test]
 async fn a_request_for_another_name_is_refused_whatever_it_asks() {
-    let house = House::new(1024);
+    let house = House::new(ROOM_BYTES);
     let uri = format!("/sessions/{}", house.session().await.id());
     for (method, uri) in [
         (Method::GET, "/health/live"),
@@ -193,11 +196,11 @@ async fn a_request_for_another_name_is_refused_whatever_it_asks() {
 
 #[tokio::test]
 async fn metrics_tell_of_the_engine_and_the_device() {
-    let house = House::new(1024);
+    let house = House::new(ROOM_BYTES);
     house.session().await;
     let (status, text) = house.ask(Method::GET, "/metrics", "127.0.0.1:9090").await;
     assert_eq!(status, StatusCode::OK);
-    for line in ["tidegate_uploads_created_total 1", "tidegate_disk_usable_bytes 1024"] {
+    for line in ["tidegate_uploads_created_total 1", "tidegate_disk_usable_bytes 1048576"] {
         assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
     }
 }
