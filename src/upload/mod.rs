@@ -13,6 +13,7 @@
 //! | `digest` | checksums a client may ask for |
 //! | `sums` | CRCs of what was stored, bounded in number |
 //! | `chunk_map` | which numbered chunks have arrived |
+//! | `geometry` | how an upload is cut into chunks, and what a request says of it |
 //! | `limits` | the bounds a session is created under |
 //! | `relation` | whole, partial or final (tus concatenation) |
 //! | `session` | an upload session: the state itself |
@@ -22,6 +23,7 @@
 
 pub mod chunk_map;
 pub mod digest;
+pub mod geometry;
 pub mod id;
 pub mod limits;
 pub mod metadata;
@@ -36,6 +38,7 @@ pub mod transition;
 
 pub use chunk_map::ChunkMap;
 pub use digest::{Digest, DigestAlgorithm, DigestHasher};
+pub use geometry::{ChunkClaim, Geometry};
 pub use id::UploadId;
 pub use limits::Limits;
 pub use metadata::{Metadata, MetadataError};
