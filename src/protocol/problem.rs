@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::upload::geometry::{Against, Contradiction, Statement};
 use crate::upload::{MetadataError, UploadId, UploadLength, UploadOffset};
 
 use super::head::ResponseHead;
@@ -129,6 +130,21 @@ pub enum Problem {
         /// The extension's name.
         extension: &'static str,
     },
+    /// A first chunk does not say how the upload is cut into chunks.
+    #[error(
+        "the request does not say how long the upload and its chunks are; send X-Total-Size and \
+         X-Chunk-Size, or Content-Range with X-Total-Chunks"
+    )]
+    GeometryUnknown,
+    /// A request says something of its chunk that does not fit.
+    #[error("{}", contradiction(*.0))]
+    ChunkContradicts(Contradiction),
+    /// The upload would have more chunks than we take.
+    #[error("an upload may have at most {max} chunks here; send larger ones")]
+    TooManyChunks {
+        /// The configured maximum.
+        max: u32,
+    },
     /// No checksum algorithm has this name here (T-114, T-116).
     #[error("the checksum algorithm is not known here; Tus-Checksum-Algorithm lists what is")]
     UnknownChecksum,
@@ -246,6 +262,14 @@ impl Problem {
             Self::PartMissing { .. } => "part-missing",
             Self::PartUnfinished { .. } => "part-unfinished",
             Self::ExtensionOff { .. } => "extension-off",
+            Self::GeometryUnknown => "geometry-unknown",
+            Self::ChunkContradicts(Contradiction { against: Against::Request, .. }) => {
+                "chunk-contradicts-itself"
+            }
+            Self::ChunkContradicts(Contradiction { against: Against::Session, .. }) => {
+                "chunk-contradicts-session"
+            }
+            Self::TooManyChunks { .. } => "too-many-chunks",
             Self::UnknownChecksum => "unknown-checksum",
             Self::ChecksumMismatch { .. } => "checksum-mismatch",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
@@ -326,6 +350,9 @@ impl Problem {
             | Self::PartMissing { .. }
             | Self::PartUnfinished { .. }
             | Self::ExtensionOff { .. }
+            | Self::GeometryUnknown
+            | Self::ChunkContradicts(_)
+            | Self::TooManyChunks { .. }
             | Self::UnknownChecksum
             | Self::MethodNotAllowed { .. }
             | Self::NotFound
@@ -355,6 +382,26 @@ impl Problem {
                 | Self::TakenOver { .. }
         )
     }
+}
+
+/// Which statement does not fit, and what would.
+fn contradiction(contradiction: Contradiction) -> String {
+    let Contradiction { statement, against, expected } = contradiction;
+    let against = match against {
+        Against::Request => "the rest of the request",
+        Against::Session => "what the session was begun with",
+    };
+    let (what, right) = match statement {
+        Statement::ChunkNumber => ("X-Chunk-Number", "a number below"),
+        Statement::TotalChunks => ("X-Total-Chunks", "send"),
+        Statement::TotalSize => ("X-Total-Size", "send"),
+        Statement::ChunkSize => ("X-Chunk-Size", "send"),
+        Statement::RangeStart => ("the first byte of Content-Range", "this chunk begins at"),
+        Statement::RangeEnd => ("the last byte of Content-Range", "this chunk ends with"),
+        Statement::RangeLength => ("the complete length in Content-Range", "send"),
+        Statement::BodyLength => ("the length of the body", "expected are"),
+    };
+    format!("{what} does not agree with {against}; {right} {expected}")
 }
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::PartMissing { .. }
         | P::PartUnfinished { .. }
         | P::ExtensionOff { .. }
+        | P::GeometryUnknown
+        | P::ChunkContradicts(_)
+        | P::TooManyChunks { .. }
         | P::UnknownChecksum
         | P::ChecksumMismatch { .. }
         | P::TakenOver { .. }

@@ -26,6 +26,9 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::NotAPart { .. }
         | P::PartUnfinished { .. }
         | P::ExtensionOff { .. }
+        | P::GeometryUnknown
+        | P::ChunkContradicts(_)
+        | P::TooManyChunks { .. }
         | P::UnknownChecksum
         | P::BodyBroken { .. }
         | P::BadRequest => 400,
