@@ -47,6 +47,7 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::ChunkContradicts(_)
         | P::TooManyChunks { .. }
         | P::UnknownChecksum
+        | P::UnknownDigest { .. }
         | P::ChecksumMismatch { .. }
         | P::TakenOver { .. }
         | P::Idle { .. }

@@ -30,6 +30,7 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::ChunkContradicts(_)
         | P::TooManyChunks { .. }
         | P::UnknownChecksum
+        | P::UnknownDigest { .. }
         | P::BodyBroken { .. }
         | P::BadRequest => 400,
         P::Unauthorized => 401,
