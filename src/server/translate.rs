@@ -44,6 +44,7 @@ fn limits(settings: &Settings) -> Limits {
         max_length: tus.max_size.map(Size::get).and_then(UploadLength::new),
         max_metadata_bytes: tus.max_metadata_size.in_memory(),
         max_parts: tus.max_parts,
+        max_chunks: Limits::default().max_chunks,
         session_timeout: uploads.sessiontimeout.get(),
         retention: uploads.retention.map(Span::get),
         tombstone_retention: uploads.tombstone_retention.get(),
