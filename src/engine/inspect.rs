@@ -87,7 +87,7 @@ impl Shared {
         let patience = self.settings.takeover_timeout;
         match self.leases.claim(id, Claim::Inspect, patience).await {
             Err(Occupied::Receiving(seat)) => match seat.ledger() {
-                Some(ledger) => Ok(ledger.committed().await),
+                Some(ledger) => ledger.committed().await,
                 None => Ok(self.load(id, owner)?.session),
             },
             // A look needs no lease: it is given back at once. And if the writer is stuck, what is

@@ -66,6 +66,33 @@ impl Chunks {
         &self.map
     }
 
+    /// Whether sums and cut chunks are within bounds, ascending, apart, and of chunks of this upload
+    /// that are there or not there, as it should be.
+    pub(super) fn agree(&self) -> bool {
+        let total = self.geometry.total_chunks();
+        let mut behind = 0;
+        let summed = self.summed.iter().all(|run| {
+            let sound = run.first >= behind
+                && run.first < run.end
+                && self.map.run_of(run.first).is_some_and(|(_, end)| run.end <= end);
+            behind = run.end;
+            sound
+        });
+        let mut next = 0;
+        let cut = self.fronts.iter().all(|front| {
+            let bytes = self.geometry.span(front.chunk).map_or(0, Span::bytes);
+            let sound = front.chunk >= next
+                && front.chunk < total
+                && (1..bytes).contains(&front.bytes)
+                && !self.map.contains(front.chunk);
+            next = front.chunk.saturating_add(1);
+            sound
+        });
+        let bounded =
+            self.summed.len() <= Self::MAX_SUMMED && self.fronts.len() <= Self::MAX_FRONTS;
+        summed && cut && bounded
+    }
+
     /// What arrived of a chunk ahead that is not wholly there.
     pub(super) fn front_of(&self, chunk: u32) -> Option<ChunkFront> {
         self.fronts.iter().find(|front| front.chunk == chunk).copied()

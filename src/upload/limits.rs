@@ -13,7 +13,7 @@ pub struct Limits {
     pub max_metadata_bytes: usize,
     /// Most partial uploads that one final upload may join.
     pub max_parts: usize,
-    /// Most numbered chunks that one upload may be cut into.
+    /// Most chunks an upload may be cut into.
     pub max_chunks: u32,
     /// An unfinished upload expires after this long without activity (T-104).
     pub session_timeout: Duration,

@@ -30,6 +30,27 @@ pub struct ChunkPiece {
     pub crc: u32,
 }
 
+impl ChunkPiece {
+    /// Takes bytes that follow.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.crc);
+        hasher.update(bytes);
+        self.crc = hasher.finalize();
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    }
+
+    /// This piece and the one behind it, as one.
+    #[must_use]
+    pub fn followed_by(self, other: Self) -> Self {
+        let stretches = [
+            Segment { bytes: self.bytes, crc: self.crc },
+            Segment { bytes: other.bytes, crc: other.crc },
+        ];
+        let Segment { bytes, crc } = join(&stretches);
+        Self { chunk: self.chunk, bytes, crc }
+    }
+}
+
 impl Received {
     /// `[0, offset)`, with these sums, and nothing ahead.
     #[must_use]
@@ -61,6 +82,12 @@ impl Received {
     #[must_use]
     pub fn chunks(&self) -> Option<&Chunks> {
         self.chunks.as_deref()
+    }
+
+    /// The same bytes, with sums that cover more of them.
+    #[must_use]
+    pub fn summed(self, sums: Sums) -> Self {
+        if sums.covered() <= self.offset.get() { Self { sums, ..self } } else { self }
     }
 
     /// Cuts the upload into chunks from now on.

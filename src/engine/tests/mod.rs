@@ -87,12 +87,7 @@ fn offset(bytes: u64) -> UploadOffset {
 }
 
 fn of_length(bytes: u64) -> NewSession {
-    NewSession {
-        owner: Owner::anonymous(),
-        length: UploadLength::new(bytes),
-        metadata: Metadata::default(),
-        relation: Relation::Whole,
-    }
+    NewSession::of(Owner::anonymous(), UploadLength::new(bytes), Metadata::default())
 }
 
 fn partial(bytes: u64) -> NewSession {

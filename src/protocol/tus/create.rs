@@ -56,13 +56,15 @@ pub fn read(
     let relation = match concat {
         Some(UploadConcat::Final { parts, as_received }) => {
             without_length_and_body(head)?;
-            return Ok(Create::Final(ConcatOrder { owner, metadata, parts, as_received }));
+            let max_length = None;
+            let order = ConcatOrder { owner, metadata, parts, as_received, max_length };
+            return Ok(Create::Final(order));
         }
         Some(UploadConcat::Partial) => Relation::Partial,
         None => Relation::Whole,
     };
     let length = promised_length(head, profile)?;
-    let session = NewSession { owner, length, metadata, relation };
+    let session = NewSession { relation, ..NewSession::of(owner, length, metadata) };
     with_first_bytes(head, profile, session)
 }
 
