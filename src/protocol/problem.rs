@@ -160,6 +160,9 @@ pub enum Problem {
         /// Where the upload stands, as before; `None` if it was not created.
         offset: Option<UploadOffset>,
     },
+    /// All bytes are there, but they are not what was announced at the beginning (C-74).
+    #[error("the upload has not the digest announced at its beginning and was removed; start again")]
+    UploadMismatch,
     /// The method does nothing at this address (T-12, T-67, T-135).
     #[error("this address does not take the method; it takes {allow}")]
     MethodNotAllowed {
@@ -279,6 +282,7 @@ impl Problem {
             Self::UnknownChecksum => "unknown-checksum",
             Self::UnknownDigest { .. } => "unknown-digest",
             Self::ChecksumMismatch { .. } => "checksum-mismatch",
+            Self::UploadMismatch => "upload-mismatch",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
             Self::NotFound => "not-found",
             Self::UnknownAddress { .. } => "unknown-address",
@@ -362,6 +366,7 @@ impl Problem {
             | Self::TooManyChunks { .. }
             | Self::UnknownChecksum
             | Self::UnknownDigest { .. }
+            | Self::UploadMismatch
             | Self::MethodNotAllowed { .. }
             | Self::NotFound
             | Self::UnknownAddress { .. }

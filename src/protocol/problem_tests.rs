@@ -48,6 +48,7 @@ fn all() -> Vec<Problem> {
         Problem::UnknownChecksum,
         Problem::UnknownDigest { field },
         Problem::ChecksumMismatch { offset: None },
+        Problem::UploadMismatch,
         Problem::MethodNotAllowed { allow: "OPTIONS" },
         Problem::NotFound,
         Problem::UnknownAddress { endpoint: "/files".into() },

@@ -38,7 +38,7 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::NotComplete => 409,
         P::Expired => 410,
         P::PastTheEnd { .. } | P::TooLarge { .. } => 413,
-        P::ChecksumMismatch { .. } => 422,
+        P::ChecksumMismatch { .. } | P::UploadMismatch => 422,
         P::Busy => 423,
         P::MetadataTooLong { .. } => 431,
         P::Internal => 500,

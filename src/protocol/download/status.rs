@@ -48,6 +48,7 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::TooManyChunks { .. }
         | P::UnknownChecksum
         | P::UnknownDigest { .. }
+        | P::UploadMismatch
         | P::ChecksumMismatch { .. }
         | P::TakenOver { .. }
         | P::Idle { .. }
