@@ -6,10 +6,14 @@
 //! | [`resume`] | what survives cuts, silence, races and takeovers |
 //! | [`abuse`] | what hostile or broken requests can do |
 //! | [`download`] | how finished uploads are served |
+//! | [`chunked`] | chunk headers |
+//! | [`sessions`] | one upload, written by tus and by chunks |
 
 pub mod abuse;
+pub mod chunked;
 pub mod download;
 pub mod resume;
+pub mod sessions;
 pub mod tus;
 
 use crate::case::Group;
@@ -29,4 +33,6 @@ pub const ALL: &[Suite] = &[
     Suite { name: "resume", groups: resume::GROUPS },
     Suite { name: "abuse", groups: abuse::GROUPS },
     Suite { name: "download", groups: download::GROUPS },
+    Suite { name: "chunked", groups: chunked::GROUPS },
+    Suite { name: "sessions", groups: sessions::GROUPS },
 ];

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use conformance_tests::runner::{self, Filter};
 use conformance_tests::suites;
 
-/// One row of the tables in `protocol-spec/tus-1.0.md`.
+/// One row of the tables of requirements in `protocol-spec`.
 struct Row {
     level: String,
     text: String,
@@ -33,12 +33,14 @@ fn root() -> PathBuf {
 }
 
 fn rows() -> BTreeMap<String, Row> {
-    let text = fs::read_to_string(root().join("protocol-spec/tus-1.0.md")).unwrap();
+    let pages = ["tus-1.0.md", "chunked-upload.md", "sessions.md"];
+    let page = |name| fs::read_to_string(root().join("protocol-spec").join(name)).unwrap();
+    let text = pages.map(page).concat();
     let mut rows = BTreeMap::new();
     for line in text.lines() {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
         let ["", id, level, rule, ours, ""] = cells.as_slice() else { continue };
-        if !["T-", "W-", "B-", "D-"].iter().any(|family| id.starts_with(family)) {
+        if !["T-", "W-", "B-", "D-", "C-", "S-"].iter().any(|family| id.starts_with(family)) {
             continue;
         }
         assert!(!rule.is_empty() && !ours.is_empty(), "{id} says nothing");
