@@ -116,6 +116,17 @@ fn addresses(settings: &Settings, doubts: &mut Doubts) {
             ),
         );
     }
+    let first = base.split('/').nth(1).unwrap_or_default();
+    if settings.uploads.chunkeduploadsenabled && ["chunked-upload", "upload-status"].contains(&first)
+    {
+        doubts.add(
+            &[("server", "base_path"), ("uploads", "chunkeduploadsenabled")],
+            format!(
+                "server.base_path = {base:?} is where chunk headers live; take another path, or \
+                 set uploads.chunkeduploadsenabled = false"
+            ),
+        );
+    }
     if let Some(url) = &settings.server.public_url
         && !is_public_url(url)
     {
@@ -224,10 +235,12 @@ fn extensions(settings: &Settings, doubts: &mut Doubts) {
 
 fn counts(settings: &Settings, doubts: &mut Doubts) {
     let workers = settings.server.workers.map_or(1, usize::from);
+    let max_chunks = usize::try_from(settings.uploads.max_chunks).unwrap_or(usize::MAX);
     for (section, key, value, least, most) in [
         ("server", "workers", workers, 1, 1024),
         ("server", "max_connections", settings.server.max_connections, 1, 1_000_000),
         ("tus", "max_parts", settings.tus.max_parts, 1, 100_000),
+        ("uploads", "max_chunks", max_chunks, 1, 1_000_000),
         ("performance", "engine_threads", settings.performance.engine_threads, 1, 256),
         ("performance", "blocking_threads", settings.performance.blocking_threads, 1, 512),
     ] {
@@ -247,6 +260,7 @@ fn sizes(settings: &Settings, doubts: &mut Doubts) {
     let most = Size::bytes(i64::MAX.unsigned_abs());
     for (section, key, value, least, most) in [
         ("tus", "max_metadata_size", tus.max_metadata_size, Size::bytes(0), Size::kib(64)),
+        ("uploads", "chunksize", settings.uploads.chunksize, Size::kib(1), most),
         ("storage", "session_cache", storage.session_cache, Size::mib(1), most),
         ("storage", "checkpoint_bytes", storage.checkpoint_bytes, Size::kib(64), most),
         ("performance", "batch_size", performance.batch_size, Size::kib(4), Size::mib(64)),

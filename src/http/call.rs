@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{RequestHead as ActixHead, Version};
 
+use crate::protocol::chunked::begin::{self, Begin};
+use crate::protocol::chunked::chunk::{self, Chunk};
+use crate::protocol::chunked::{Terms, fields};
 use crate::protocol::field::decimal;
 use crate::protocol::head::{BodyLength, RequestHead, ResponseHead};
 use crate::protocol::location::Place;
@@ -68,12 +71,35 @@ impl<'a> Call<'a> {
         Ok((owner, append))
     }
 
+    /// Reads a chunk's head and refuses what cannot be taken; touches no store (C-42).
+    pub(super) fn chunk(&self, terms: &Terms) -> Result<(Owner, Chunk), Failure> {
+        let owner = self.owner()?;
+        let chunk = chunk::read(&self.head, terms)?;
+        self.has_room_for(chunk.claim.body_bytes.unwrap_or(0))?;
+        Ok((owner, chunk))
+    }
+
+    /// Reads the beginning of a session and refuses what cannot be taken; touches no store.
+    pub(super) fn beginning(&self, terms: &Terms) -> Result<(Owner, Begin), Failure> {
+        let owner = self.owner()?;
+        let begin = begin::read(&self.head, terms)?;
+        self.has_room_for(begin.geometry.length().get())?;
+        Ok((owner, begin))
+    }
+
     /// Refuses before the body what the device cannot hold.
     fn has_room_for(&self, bytes: u64) -> Result<(), Failure> {
         if bytes > 0 && self.gateway.engine.room()?.usable_bytes < bytes {
             return Err(Problem::NoRoom { offset: None }.into());
         }
         Ok(())
+    }
+
+    /// Whether this is a chunk at the upload's own URL.
+    pub(super) fn brings_a_chunk(&self) -> bool {
+        let on = self.gateway.chunks.is_some();
+        let stores = matches!(self.method, Method::Put | Method::Post);
+        on && stores && self.head.has(fields::X_CHUNK_NUMBER)
     }
 
     /// An answer with what browsers have to be told.

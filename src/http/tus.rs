@@ -15,7 +15,7 @@ use crate::upload::{Relation, Session, UploadId};
 
 use super::body::Body;
 use super::call::Call;
-use super::download;
+use super::{chunked, download};
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reply::{Tail, response};
@@ -32,7 +32,12 @@ pub(super) async fn endpoint(
     let outcome = match call.method {
         Method::Options => Ok((options::offered(&gateway.profile), Tail::Own)),
         Method::Post => create(&mut call, Body::new(payload, request.conn_data())).await,
-        Method::Head | Method::Get | Method::Patch | Method::Delete | Method::Other => {
+        Method::Head
+        | Method::Get
+        | Method::Put
+        | Method::Patch
+        | Method::Delete
+        | Method::Other => {
             Err(Problem::MethodNotAllowed { allow: gateway.profile.methods_of_the_endpoint() }
                 .into())
         }
@@ -40,7 +45,7 @@ pub(super) async fn endpoint(
     answer(&call, None, outcome)
 }
 
-/// An upload: `PATCH` adds, `HEAD` asks, `GET` downloads, `DELETE` removes.
+/// An upload: `PATCH` adds, `HEAD` asks, `GET` downloads, `DELETE` removes; a chunk is a chunk.
 pub(super) async fn upload(
     request: HttpRequest,
     payload: Payload,
@@ -48,10 +53,13 @@ pub(super) async fn upload(
 ) -> HttpResponse {
     let call = Call::new(&gateway, request.head());
     let id = request.match_info().get("id").and_then(|text| text.parse::<UploadId>().ok());
+    if call.brings_a_chunk() {
+        return chunked::upload(&call, id, Body::new(payload, request.conn_data())).await;
+    }
     let outcome = match (call.method, id) {
         // What is offered does not depend on the upload, so it need not exist (T-50).
         (Method::Options, _) => Ok((options::offered(&gateway.profile), Tail::Own)),
-        (Method::Post | Method::Other, _) => {
+        (Method::Post | Method::Put | Method::Other, _) => {
             Err(Problem::MethodNotAllowed { allow: gateway.profile.methods_of_an_upload() }.into())
         }
         (Method::Head | Method::Get | Method::Patch | Method::Delete, None) => {
@@ -154,6 +162,7 @@ fn answer(call: &Call<'_>, id: Option<UploadId>, outcome: Outcome) -> HttpRespon
                 Method::Options
                 | Method::Head
                 | Method::Post
+                | Method::Put
                 | Method::Patch
                 | Method::Delete
                 | Method::Other => refused(&problem),

@@ -89,6 +89,13 @@ impl Place {
         format!("{origin}{}{}/{id}", self.outside.prefix, self.base_path)
     }
 
+    /// The URL of a path that does not lie below the base path, such as `/upload-status`.
+    #[must_use]
+    pub fn beside(&self, path: &str) -> String {
+        let origin = self.outside.origin.as_deref().unwrap_or_default();
+        format!("{origin}{}{path}", self.outside.prefix)
+    }
+
     /// The address of the endpoint itself, for messages.
     #[must_use]
     pub fn endpoint(&self) -> String {

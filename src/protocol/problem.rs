@@ -42,7 +42,7 @@ pub enum Problem {
     #[error("{0}")]
     InvalidMetadata(MetadataError),
     /// The user metadata is longer than we take (T-78).
-    #[error("Upload-Metadata has {actual} bytes; at most {limit} are taken")]
+    #[error("the metadata has {actual} bytes; at most {limit} are taken")]
     MetadataTooLong {
         /// Bytes received.
         actual: usize,
@@ -148,12 +148,21 @@ pub enum Problem {
     /// No checksum algorithm has this name here (T-114, T-116).
     #[error("the checksum algorithm is not known here; Tus-Checksum-Algorithm lists what is")]
     UnknownChecksum,
-    /// The bytes have another digest than announced (T-113).
+    /// The request wants a check by algorithms of which we compute none (C-72).
+    #[error("{field} names no algorithm that is known here; send sha-256 or sha-512")]
+    UnknownDigest {
+        /// Its name.
+        field: &'static str,
+    },
+    /// The bytes have another digest than announced (T-113, C-71).
     #[error("the body has not the announced checksum and was discarded; send it again")]
     ChecksumMismatch {
         /// Where the upload stands, as before; `None` if it was not created.
         offset: Option<UploadOffset>,
     },
+    /// All bytes are there, but they are not what was announced at the beginning (C-74).
+    #[error("the upload has not the digest announced at its beginning and was removed; start again")]
+    UploadMismatch,
     /// The method does nothing at this address (T-12, T-67, T-135).
     #[error("this address does not take the method; it takes {allow}")]
     MethodNotAllowed {
@@ -271,7 +280,9 @@ impl Problem {
             }
             Self::TooManyChunks { .. } => "too-many-chunks",
             Self::UnknownChecksum => "unknown-checksum",
+            Self::UnknownDigest { .. } => "unknown-digest",
             Self::ChecksumMismatch { .. } => "checksum-mismatch",
+            Self::UploadMismatch => "upload-mismatch",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
             Self::NotFound => "not-found",
             Self::UnknownAddress { .. } => "unknown-address",
@@ -354,6 +365,8 @@ impl Problem {
             | Self::ChunkContradicts(_)
             | Self::TooManyChunks { .. }
             | Self::UnknownChecksum
+            | Self::UnknownDigest { .. }
+            | Self::UploadMismatch
             | Self::MethodNotAllowed { .. }
             | Self::NotFound
             | Self::UnknownAddress { .. }
@@ -396,7 +409,7 @@ fn contradiction(contradiction: Contradiction) -> String {
         Statement::TotalChunks => ("X-Total-Chunks", "send"),
         Statement::TotalSize => ("X-Total-Size", "send"),
         Statement::ChunkSize => ("X-Chunk-Size", "send"),
-        Statement::RangeStart => ("the first byte of Content-Range", "this chunk begins at"),
+        Statement::RangeStart => ("the first byte of Content-Range", "begin at"),
         Statement::RangeEnd => ("the last byte of Content-Range", "this chunk ends with"),
         Statement::RangeLength => ("the complete length in Content-Range", "send"),
         Statement::BodyLength => ("the length of the body", "expected are"),

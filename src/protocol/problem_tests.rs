@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::protocol::{download, tus};
+use crate::protocol::{chunked, download, tus};
 
 const TABLE: &str = include_str!("../../protocol-spec/errors.md");
 
@@ -46,7 +46,9 @@ fn all() -> Vec<Problem> {
         Problem::ChunkContradicts(contradiction(Against::Session)),
         Problem::TooManyChunks { max: 1 },
         Problem::UnknownChecksum,
+        Problem::UnknownDigest { field },
         Problem::ChecksumMismatch { offset: None },
+        Problem::UploadMismatch,
         Problem::MethodNotAllowed { allow: "OPTIONS" },
         Problem::NotFound,
         Problem::UnknownAddress { endpoint: "/files".into() },
@@ -69,10 +71,10 @@ fn all() -> Vec<Problem> {
 }
 
 /// Code to the statuses in the table; `–` where a protocol cannot meet the problem.
-fn table() -> BTreeMap<&'static str, (&'static str, &'static str)> {
+fn table() -> BTreeMap<&'static str, [&'static str; 3]> {
     let cells = |row: &'static str| row.split('|').map(str::trim).collect::<Vec<_>>();
     let rows = TABLE.lines().filter(|line| line.starts_with("| `")).map(cells);
-    rows.map(|cells| (cells[1].trim_matches('`'), (cells[2], cells[3]))).collect()
+    rows.map(|cells| (cells[1].trim_matches('`'), [cells[2], cells[3], cells[4]])).collect()
 }
 
 #[test]
@@ -80,9 +82,13 @@ fn every_problem_is_a_row_of_the_table_with_its_statuses() {
     let table = table();
     for problem in all() {
         let code = problem.code();
-        let (tus, download) = table.get(code).copied().unwrap_or_else(|| panic!("no row {code}"));
+        let row = table.get(code).copied().unwrap_or_else(|| panic!("no row {code}"));
+        let [tus, chunked, download] = row;
         if tus != "–" {
             assert_eq!(tus, tus::status::status(&problem).to_string(), "{code} over tus");
+        }
+        if chunked != "–" {
+            assert_eq!(chunked, chunked::status::status(&problem).to_string(), "{code} by chunks");
         }
         let said = download::status::status(&problem).to_string();
         if download == "–" {

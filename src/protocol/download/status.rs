@@ -47,6 +47,8 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::ChunkContradicts(_)
         | P::TooManyChunks { .. }
         | P::UnknownChecksum
+        | P::UnknownDigest { .. }
+        | P::UploadMismatch
         | P::ChecksumMismatch { .. }
         | P::TakenOver { .. }
         | P::Idle { .. }
