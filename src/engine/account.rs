@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::storage::{BlobWriter, Revision, Stored, Tail};
-use crate::upload::transition::{ChunkPlan, Progress};
-use crate::upload::{ChunkClaim, ChunkPiece, Owner, Phase, Session, UploadId, UploadOffset};
+use crate::upload::transition::{ChunkPlan, ChunkTake, Progress};
+use crate::upload::{
+    ChunkClaim, ChunkPiece, Departure, Owner, Phase, Session, UploadId, UploadOffset,
+};
 
 use super::Shared;
 use super::error::EngineError;
@@ -47,9 +49,9 @@ impl std::fmt::Debug for Account {
 /// A chunk that may be written.
 pub(super) enum Opened {
     /// It is there already.
-    There(Session),
+    There(Box<Session>),
     /// Bytes of it are missing.
-    Receive(crate::upload::transition::ChunkTake, Arc<dyn BlobWriter>),
+    Receive(ChunkTake, Arc<dyn BlobWriter>),
 }
 
 impl Account {
@@ -63,8 +65,8 @@ impl Account {
 
     /// Judges whether a chunk may be written, and opens the blob for it.
     ///
-    /// The record says that there are chunks before the first byte of one is written: from then on
-    /// the size of the blob tells nothing.
+    /// Record and label say that there are chunks before the first byte of one is written: from
+    /// then on the size of the blob tells nothing.
     pub(super) async fn open(
         &self,
         owner: &Owner,
@@ -81,7 +83,7 @@ impl Account {
         }
         let limits = &shared.settings.limits;
         let take = match record.session.plan_chunk(claim, limits, shared.clock.now())? {
-            ChunkPlan::There => return Ok(Opened::There(record.session.clone())),
+            ChunkPlan::There => return Ok(Opened::There(Box::new(record.session.clone()))),
             ChunkPlan::Receive(take) => take,
         };
         shared.has_room_for(take.body_bytes())?;
@@ -89,6 +91,7 @@ impl Account {
             let mut session = record.session.clone();
             session.cut_into(take.geometry, limits)?;
             self.store(record, session).await?;
+            shared.scribe.write(&record.session).await?;
         }
         let writer = match &record.writer {
             Some(writer) => Arc::clone(writer),
@@ -158,7 +161,7 @@ impl Account {
         if finishes && let Err(error) = shared.finish(&mut session).await {
             if matches!(error, EngineError::ChecksumMismatch { .. }) {
                 let stored = Stored { session: record.session.clone(), revision: record.revision };
-                shared.depart(stored, crate::upload::Departure::Terminated).await?;
+                shared.depart(stored, Departure::Terminated).await?;
             }
             return Err(error);
         }

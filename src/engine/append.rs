@@ -118,6 +118,12 @@ impl Shared {
         let Stored { session, revision } = stored;
         let proof = digest.map_or(Proof::None, Proof::Digest);
         let ledger = EndLedger::open(Arc::clone(self), session, Some(revision), writer, proof);
-        Ok(Transfer::lend(Arc::clone(self), lease, Ledger::End(ledger), id, (&plan).into()))
+        Ok(Transfer::lend(
+            Arc::clone(self),
+            lease,
+            Ledger::End(Box::new(ledger)),
+            id,
+            (&plan).into(),
+        ))
     }
 }

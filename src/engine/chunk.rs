@@ -96,11 +96,12 @@ impl Shared {
         let desk = Arc::clone(lease.seat().desk());
         let account = desk.account(|| Account::new(Arc::clone(self), id));
         let (take, writer) = match account.open(&owner, &claim).await? {
-            Opened::There(session) => return Ok(ChunkStart::There(session)),
+            Opened::There(session) => return Ok(ChunkStart::There(*session)),
             Opened::Receive(take, writer) => (take, writer),
         };
         let course = Course::of_chunk(&take);
-        let ledger = Ledger::Chunk(ChunkLedger::open(account, writer, take, digest));
+        let ledger = ChunkLedger::open(account, writer, take, digest);
+        let ledger = Ledger::Chunk(Box::new(ledger));
         Ok(ChunkStart::Receive(Transfer::lend(Arc::clone(self), lease, ledger, id, course)))
     }
 

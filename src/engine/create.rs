@@ -89,7 +89,7 @@ impl Engine {
                 Some(_) | None => Some(shared.writer(&session, tail).await?),
             };
             let ledger = EndLedger::open(Arc::clone(&shared), session, None, writer, proof);
-            Ok(Transfer::lend(shared, lease, Ledger::End(ledger), id, (&plan).into()))
+            Ok(Transfer::lend(shared, lease, Ledger::End(Box::new(ledger)), id, (&plan).into()))
         })
         .await
     }

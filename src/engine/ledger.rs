@@ -20,9 +20,9 @@ pub(super) use end::{EndLedger, Proof};
 #[derive(Debug)]
 pub(super) enum Ledger {
     /// It writes at the end of what is there.
-    End(EndLedger),
+    End(Box<EndLedger>),
     /// It writes one chunk.
-    Chunk(ChunkLedger),
+    Chunk(Box<ChunkLedger>),
 }
 
 impl Ledger {
