@@ -117,7 +117,8 @@ fn addresses(settings: &Settings, doubts: &mut Doubts) {
         );
     }
     let first = base.split('/').nth(1).unwrap_or_default();
-    if settings.uploads.chunkeduploadsenabled && ["chunked-upload", "upload-status"].contains(&first)
+    if settings.uploads.chunkeduploadsenabled
+        && ["chunked-upload", "upload-status"].contains(&first)
     {
         doubts.add(
             &[("server", "base_path"), ("uploads", "chunkeduploadsenabled")],

@@ -87,10 +87,9 @@ pub(super) async fn status(request: HttpRequest, gateway: Data<Gateway>) -> Http
         (Method::Head | Method::Get, Some(chunking)) => {
             look(&call, chunking, session_in(request.query_string())).await
         }
-        (
-            Method::Post | Method::Put | Method::Patch | Method::Delete | Method::Other,
-            Some(_),
-        ) => Err(Problem::MethodNotAllowed { allow: OF_THE_STATUS }.into()),
+        (Method::Post | Method::Put | Method::Patch | Method::Delete | Method::Other, Some(_)) => {
+            Err(Problem::MethodNotAllowed { allow: OF_THE_STATUS }.into())
+        }
     };
     answer(&call, outcome)
 }
@@ -98,9 +97,7 @@ pub(super) async fn status(request: HttpRequest, gateway: Data<Gateway>) -> Http
 /// A chunk at the upload's own URL.
 pub(super) async fn upload(call: &Call<'_>, id: Option<UploadId>, body: Body) -> HttpResponse {
     let outcome = match (id, &call.gateway.chunks) {
-        (Some(id), Some(chunking)) => {
-            add(call, chunking, Ok(Some(Named::Upload(id))), body).await
-        }
+        (Some(id), Some(chunking)) => add(call, chunking, Ok(Some(Named::Upload(id))), body).await,
         (None, _) | (_, None) => Err(Problem::NotFound.into()),
     };
     answer(call, outcome)
@@ -176,11 +173,7 @@ async fn add(
     Ok((head, Tail::Own))
 }
 
-async fn look(
-    call: &Call<'_>,
-    chunking: &Chunking,
-    name: Result<SessionName, Problem>,
-) -> Outcome {
+async fn look(call: &Call<'_>, chunking: &Chunking, name: Result<SessionName, Problem>) -> Outcome {
     let owner = call.owner()?;
     let meant = Meant::by(call, chunking, Named::Session(name?), &owner).await?;
     let session = call.gateway.engine.peek(meant.id, &owner).await?;
@@ -220,7 +213,9 @@ impl Meant {
         let meant = match named {
             Named::Upload(id) => Self { id, name: SessionName::of(id), is_chosen: false },
             Named::Session(name) => match name.issued() {
-                Some(id) if is_theirs(call, id, owner).await? => Self { id, name, is_chosen: false },
+                Some(id) if is_theirs(call, id, owner).await? => {
+                    Self { id, name, is_chosen: false }
+                }
                 Some(_) | None => {
                     let id = chunking.names.upload(owner, &name);
                     Self { id, name, is_chosen: true }

@@ -15,10 +15,10 @@ use crate::upload::{Relation, Session, UploadId};
 
 use super::body::Body;
 use super::call::Call;
-use super::{chunked, download};
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reply::{Tail, response};
+use super::{chunked, download};
 
 type Outcome = Result<(ResponseHead, Tail), Failure>;
 

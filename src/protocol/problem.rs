@@ -161,7 +161,9 @@ pub enum Problem {
         offset: Option<UploadOffset>,
     },
     /// All bytes are there, but they are not what was announced at the beginning (C-74).
-    #[error("the upload has not the digest announced at its beginning and was removed; start again")]
+    #[error(
+        "the upload has not the digest announced at its beginning and was removed; start again"
+    )]
     UploadMismatch,
     /// The method does nothing at this address (T-12, T-67, T-135).
     #[error("this address does not take the method; it takes {allow}")]

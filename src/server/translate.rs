@@ -6,8 +6,8 @@ use crate::config::settings::{Durability, Settings};
 use crate::config::{Address, Size, Span};
 use crate::engine::{self, EngineSettings};
 use crate::http::settings::{
-    AuthSettings, BearerToken, ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress,
-    ListenerSettings, ServerSettings, TlsSettings,
+    AuthSettings, BearerToken, ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings,
+    ListenAddress, ListenerSettings, ServerSettings, TlsSettings,
 };
 use crate::protocol::chunked::NameKey;
 use crate::upload::{Limits, UploadLength};

@@ -32,5 +32,6 @@ pub const GROUPS: &[&Group] = &[
     &status::GROUP,
     &ending::GROUP,
     &errors::GROUP,
+    &errors::OFF,
     &cors::GROUP,
 ];

@@ -85,8 +85,7 @@ pub fn refused(problem: &Problem) -> ResponseHead {
         };
     }
     head = problem.with_common_fields(head);
-    let content =
-        Refused { success: false, error: problem.code(), message: problem.to_string() };
+    let content = Refused { success: false, error: problem.code(), message: problem.to_string() };
     json(head, &content)
 }
 
@@ -112,11 +111,7 @@ mod tests {
         for (problem, name, value) in [
             (Problem::TakenOver { offset }, "Upload-Offset", "7"),
             (Problem::UnknownDigest { field: CONTENT_DIGEST }, "Want-Content-Digest", WANTED),
-            (
-                Problem::MalformedField { field: REPR_DIGEST, expected },
-                "Want-Repr-Digest",
-                WANTED,
-            ),
+            (Problem::MalformedField { field: REPR_DIGEST, expected }, "Want-Repr-Digest", WANTED),
             (Problem::MethodNotAllowed { allow: "OPTIONS" }, "Allow", "OPTIONS"),
             (Problem::Unauthorized, "WWW-Authenticate", "Bearer realm=\"tidegate\""),
             (Problem::Busy, "Retry-After", "1"),

@@ -161,8 +161,7 @@ fn names(client: &Client<'_>) -> Verdict {
     ] {
         let begun = beginning(client, "3").without("X-Filename").with("X-Filename", sent);
         let exchange = client.send(begun)?;
-        let session =
-            Chunked::new(client, 24, 3, 3).called(text(exchange.is(201)?, "session_id")?);
+        let session = Chunked::new(client, 24, 3, 3).called(text(exchange.is(201)?, "session_id")?);
         session.stands(client, &json!({"filename": meant}))?;
         session.put(client, 0)?.is(200)?.says(&json!({"filename": meant}))?;
         if client.parameters().downloads {
@@ -178,12 +177,9 @@ fn names(client: &Client<'_>) -> Verdict {
 
 fn types(client: &Client<'_>) -> Verdict {
     client.needs_downloads()?;
-    for (sent, served) in
-        [("text/plain", true), ("application/x-www-form-urlencoded", false)]
-    {
+    for (sent, served) in [("text/plain", true), ("application/x-www-form-urlencoded", false)] {
         let exchange = client.send(beginning(client, "3").with("Content-Type", sent))?;
-        let session =
-            Chunked::new(client, 25, 3, 3).called(text(exchange.is(201)?, "session_id")?);
+        let session = Chunked::new(client, 25, 3, 3).called(text(exchange.is(201)?, "session_id")?);
         session.put(client, 0)?.is(200)?;
         let fetched = client.get(&session.upload(client)?)?;
         let kind = fetched.is(200)?.field("Content-Type")?;

@@ -160,7 +160,9 @@ fn ends_elsewhere(client: &Client<'_>) -> Verdict {
     let long = [session.piece(1), b"surplus"].concat();
     client.send(session.head(client, 1).chunked(long))?.is_one_of(&[400, 413])?;
     let short = session.piece(2).get(..1500).unwrap_or_default();
-    client.send(session.head(client, 2).chunked(short))?.refuses(400, "chunk-contradicts-itself")?;
+    client
+        .send(session.head(client, 2).chunked(short))?
+        .refuses(400, "chunk-contradicts-itself")?;
     session.put(client, 0)?.is(200)?;
     // The chunk that was too long is there to its end, never beyond; the short one as far as it came.
     let rest = session.piece(2).get(1500..).unwrap_or_default();
@@ -196,10 +198,10 @@ fn invited(client: &Client<'_>) -> Verdict {
 
 fn refused_early(client: &Client<'_>) -> Verdict {
     let session = Chunked::new(client, 52, 10_000_000, 4_000_000);
-    let waiting = |request: Request| {
-        request.with("Expect", "100-continue").with("Content-Length", "4000000")
-    };
-    let number = |value| session.head(client, 0).without("X-Chunk-Number").with("X-Chunk-Number", value);
+    let waiting =
+        |request: Request| request.with("Expect", "100-continue").with("Content-Length", "4000000");
+    let number =
+        |value| session.head(client, 0).without("X-Chunk-Number").with("X-Chunk-Number", value);
     let mut requests = vec![
         session.head(client, 0).without("X-Chunk-Number"),
         number("0x0"),
@@ -232,8 +234,10 @@ fn keep_alive(client: &Client<'_>) -> Verdict {
 
 fn thousand(client: &Client<'_>) -> Verdict {
     let session = Chunked::new(client, 54, 100_000, 100);
-    let halves: [Vec<usize>; 2] =
-        [(0..1000).filter(|n| n % 2 == 1).collect(), (0..1000).filter(|n| n % 2 == 0).rev().collect()];
+    let halves: [Vec<usize>; 2] = [
+        (0..1000).filter(|n| n % 2 == 1).collect(),
+        (0..1000).filter(|n| n % 2 == 0).rev().collect(),
+    ];
     for half in halves {
         let (first, second) = half.split_at(half.len() / 2);
         let send = |numbers: &[usize]| -> Verdict {

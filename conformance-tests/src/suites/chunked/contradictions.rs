@@ -15,7 +15,11 @@ pub const GROUP: Group = Group {
     needs: NEEDS,
     cases: &[
         Case::new("statements of a request have to agree", &["C-50", "C-101"], in_one_request),
-        Case::new("statements have to agree with the session", &["C-51", "C-101"], with_the_session),
+        Case::new(
+            "statements have to agree with the session",
+            &["C-51", "C-101"],
+            with_the_session,
+        ),
         Case::new("a chunk has a number below their number", &["C-52"], behind_the_end),
         Case::new("a body is as long as its chunk", &["C-53"], body_length),
         Case::new("a range names bytes and the whole length", &["C-54"], range_grammar),
@@ -33,7 +37,8 @@ fn begun(client: &Client<'_>, seed: u64) -> Result<Chunked, crate::case::Stop> {
 
 /// Nothing but the first chunk is there.
 fn unchanged(client: &Client<'_>, session: &Chunked) -> Verdict {
-    session.stands(client, &json!({"uploaded_bytes": 4, "offset": 4, "chunks": 1, "total_size": 10}))
+    session
+        .stands(client, &json!({"uploaded_bytes": 4, "offset": 4, "chunks": 1, "total_size": 10}))
 }
 
 /// The refusal names the field and the number that would be right.
@@ -52,7 +57,10 @@ fn in_one_request(client: &Client<'_>) -> Verdict {
         for (request, words) in [
             (head().with("X-Total-Size", "11"), &["Content-Range", "11"][..]),
             (head().with("X-Total-Size", "10").with("X-Chunk-Size", "2"), &["X-Total-Chunks", "5"]),
-            (head().without("X-Total-Chunks").with("X-Total-Chunks", "1"), &["X-Chunk-Number", "1"]),
+            (
+                head().without("X-Total-Chunks").with("X-Total-Chunks", "1"),
+                &["X-Chunk-Number", "1"],
+            ),
         ] {
             let exchange = client.send(request.body(session.piece(1)))?;
             exchange.refuses(400, "chunk-contradicts-itself")?;

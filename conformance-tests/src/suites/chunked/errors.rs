@@ -6,7 +6,15 @@ use super::NEEDS;
 use crate::case::{Case, Group, Stop, Verdict};
 use crate::chunked::{Chunked, fresh_name};
 use crate::client::Client;
+use crate::target::CHUNK_HEADERS;
 use crate::wire::Request;
+
+/// The case about a server that takes no chunks.
+pub const OFF: Group = Group {
+    name: "chunk-headers-off",
+    needs: &["creation"],
+    cases: &[Case::new("chunk headers that are off are nowhere", &["C-7"], off)],
+};
 
 /// The cases.
 pub const GROUP: Group = Group {
@@ -81,6 +89,20 @@ fn anonymous(client: &Client<'_>) -> Verdict {
     client.send(begin.anonymous())?.refuses(401, "unauthorized")?;
     let chunk = session.head(client, 1).anonymous().body(session.piece(1));
     client.send(chunk)?.refuses(401, "unauthorized").map(drop)
+}
+
+fn off(client: &Client<'_>) -> Verdict {
+    if client.offers().has(CHUNK_HEADERS) {
+        return Err(Stop::not_applicable("chunk headers are on"));
+    }
+    let session = Chunked::new(client, 143, 10, 4);
+    session.put(client, 0)?.is(404)?;
+    session.status(client)?.is(404)?;
+    client.send(Request::new("GET", &client.target().status_of(&session.name)))?.is(404)?;
+    let upload = client.create(10)?;
+    let chunk = Request::new("PUT", &upload.path).with("X-Chunk-Number", "0");
+    client.send(chunk.body(session.piece(0)))?.is(405)?;
+    client.offset_is(&upload, 0)
 }
 
 fn options(client: &Client<'_>) -> Verdict {

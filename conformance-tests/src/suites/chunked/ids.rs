@@ -75,10 +75,9 @@ fn hostile_field(client: &Client<'_>) -> Verdict {
 fn hostile_url(client: &Client<'_>) -> Verdict {
     let long = "x".repeat(4000);
     for name in ["%00", "a%00b", "..%2f..%2fetc", "a%2fb", "%ff", "%", "a/b", "%2e%2e", &long] {
-        for path in [
-            format!("{}/{name}", client.target().chunked()),
-            client.target().status_of(name),
-        ] {
+        for path in
+            [format!("{}/{name}", client.target().chunked()), client.target().status_of(name)]
+        {
             for method in ["GET", "HEAD", "PUT", "DELETE"] {
                 let request = Request::new(method, &path);
                 match client.send(request) {
@@ -148,8 +147,7 @@ fn no_authority(client: &Client<'_>) -> Verdict {
     let chosen = Chunked::new(client, 6, 10, 4);
     chosen.put(client, 0)?.is(200)?;
     for (name, never) in [(issued, "f".repeat(32)), (chosen.name.clone(), fresh_name())] {
-        let (theirs, nobodys) =
-            (chosen.clone().called(&name), chosen.clone().called(&never));
+        let (theirs, nobodys) = (chosen.clone().called(&name), chosen.clone().called(&never));
         for request in [
             |session: &Chunked, client: &Client<'_>| Request::new("GET", &session.path(client)),
             |session: &Chunked, client: &Client<'_>| Request::new("DELETE", &session.path(client)),

@@ -21,7 +21,17 @@ pub const GROUP: Group = Group {
 const NUMBERS: &[&str] = &["X-Chunk-Number", "X-Total-Chunks", "X-Total-Size", "X-Chunk-Size"];
 
 const NOT_NUMBERS: &[&str] = &[
-    "", "-1", "+1", "0x10", "1e9", "1.0", "1 0", "1,0", "five", "\u{0661}", "9223372036854775808",
+    "",
+    "-1",
+    "+1",
+    "0x10",
+    "1e9",
+    "1.0",
+    "1 0",
+    "1,0",
+    "five",
+    "\u{0661}",
+    "9223372036854775808",
     "99999999999999999999999999",
 ];
 

@@ -39,7 +39,8 @@ fn tells(client: &Client<'_>) -> Verdict {
     let body = exchange.json()?;
     for name in ["last_activity", "expires_at"] {
         let text = body.get(name).and_then(Value::as_str).unwrap_or_default();
-        let dated = text.len() == 20 && text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T');
+        let dated =
+            text.len() == 20 && text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T');
         exchange.check(dated, || format!("{name} is {text:?}, not RFC 3339 in UTC"))?;
     }
     Ok(())

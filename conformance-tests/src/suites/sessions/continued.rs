@@ -77,7 +77,8 @@ fn patch_skips(client: &Client<'_>) -> Verdict {
     client.patch(&upload, 100, part(&session, 100, 100))?.is(204)?.has("Upload-Offset", "400")?;
     // Over chunk 6, whose bytes are there.
     client.patch(&upload, 400, part(&session, 400, 350))?.is(204)?.has("Upload-Offset", "750")?;
-    session.stands(client, &json!({"uploaded_bytes": 750, "missing": [{"from": 750, "to": 999}]}))?;
+    session
+        .stands(client, &json!({"uploaded_bytes": 750, "missing": [{"from": 750, "to": 999}]}))?;
     client.patch(&upload, 750, part(&session, 750, 250))?.is(204)?.has("Upload-Offset", "1000")?;
     session.is_whole(client)
 }
@@ -193,7 +194,9 @@ fn owners(client: &Client<'_>) -> Verdict {
     session.put(client, 1)?.is(200)?;
     other.head(&upload)?.is(404)?;
     other.patch(&upload, 0, b"x")?.is(404)?;
-    other.send(Request::new("PUT", &upload.path).with("X-Chunk-Number", "0").body("abcd"))?.is(404)?;
+    other
+        .send(Request::new("PUT", &upload.path).with("X-Chunk-Number", "0").body("abcd"))?
+        .is(404)?;
     session.clone().called(&upload.path).put(&other, 0)?.is(404)?;
     session.status(&other)?.is(404)?;
     session.stands(client, &json!({"uploaded_bytes": 4}))
@@ -206,9 +209,8 @@ fn concatenation(client: &Client<'_>) -> Verdict {
     let partial = client.creation().with("Upload-Concat", "partial").with("Upload-Length", "10");
     let partial = client.create_by(partial)?;
     let session = Chunked::new(client, 173, 10, 4);
-    let chunk = |upload: &Upload, number: usize| {
-        session.clone().called(&upload.path).put(client, number)
-    };
+    let chunk =
+        |upload: &Upload, number: usize| session.clone().called(&upload.path).put(client, number);
     chunk(&partial, 1)?.is(200)?;
     client.patch(&partial, 0, &session.bytes)?.is(204)?.has("Upload-Offset", "10")?;
     let joined = client.creation().with("Upload-Concat", format!("final;{}", partial.path));
