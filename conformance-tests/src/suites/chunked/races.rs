@@ -39,7 +39,7 @@ fn together<T: Send>(
 }
 
 fn parallel(client: &Client<'_>) -> Verdict {
-    let session = Chunked::new(client, 71, 4_000_000, 100_000);
+    let session = Chunked::new(client, 71, 900_000, 25_000);
     together(SENDERS, |which| {
         session.put_all(client, (0..session.total()).filter(|number| number % SENDERS == which))
     })?;
