@@ -64,11 +64,11 @@ fn listeners(settings: &Settings, doubts: &mut Doubts) {
     let server = &settings.server;
     let open = server.listen.addresses().iter().find(|address| !address.is_local());
     if let Some(open) = open
-        && settings.auth.tokens.is_empty()
+        && settings.auth.is_open()
         && !server.allow_public_without_auth
     {
         doubts.add(
-            &[("server", "listen"), ("auth", "tokens"), ("server", "allow_public_without_auth")],
+            &[("server", "listen"), ("auth", "required"), ("server", "allow_public_without_auth")],
             format!(
                 "server.listen = {open} can be reached from other machines while nothing \
                  authenticates; add a token to auth.tokens, listen on 127.0.0.1, or, if everybody \

@@ -11,6 +11,7 @@ use super::check;
 use super::known::Known;
 use super::problem::{ConfigError, Origin, Problem};
 use super::settings::Settings;
+use super::size::Size;
 use super::token::TOKEN_KEYS;
 
 /// Environment variables that start like this are settings.
@@ -246,8 +247,16 @@ fn complaint_about_tokens(value: &Value) -> Option<String> {
         if keys.get("name").is_none_or(|name| !name.is_str()) {
             return Some("an entry of auth.tokens has no name; write name = \"..\"".to_owned());
         }
-        if keys.values().any(|value| !value.is_str()) {
+        let mut texts = keys.iter().filter(|(key, _)| key.as_str() != "public_downloads");
+        if texts.any(|(_, value)| !value.is_str()) {
             return Some("what belongs to a token is text: put it in quotes".to_owned());
+        }
+        if keys.get("public_downloads").is_some_and(|open| !open.is_bool()) {
+            return Some("public_downloads of a token is true or false, without quotes".to_owned());
+        }
+        let size = keys.get("max_size").cloned().map(Size::deserialize);
+        if let Some(Err(error)) = size {
+            return Some(format!("max_size of a token is wrong: {}", error.message()));
         }
     }
     None

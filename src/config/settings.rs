@@ -100,6 +100,16 @@ pub struct Auth {
     pub tokens: Vec<TokenSettings>,
     /// Whether whoever knows the address of a finished upload may download it without a token.
     pub public_downloads: bool,
+    /// Whether a request needs a credential even if nothing but upload links could be one.
+    pub required: bool,
+}
+
+impl Auth {
+    /// Whether nothing authenticates: everybody may upload, and owns everything together.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !self.required && self.tokens.is_empty()
+    }
 }
 
 /// `[cors]`

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{RequestHead as ActixHead, Version};
 
+use crate::auth::{Grant, Question, Verb};
 use crate::protocol::field::decimal;
 use crate::protocol::head::{BodyLength, RequestHead, ResponseHead};
 use crate::protocol::location::Place;
@@ -12,10 +13,9 @@ use crate::protocol::method::Method;
 use crate::protocol::problem::Problem;
 use crate::protocol::tus::append::{self, Append};
 use crate::protocol::tus::create::{self, Create};
-use crate::upload::Owner;
+use crate::upload::{Owner, UploadId, UploadLength};
 
-use super::auth;
-use super::failure::Failure;
+use super::failure::{Failure, denied};
 use super::gateway::Gateway;
 
 /// A request, as the handlers see it.
@@ -27,6 +27,10 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     /// Where the endpoint is for this client.
     pub(super) place: Place,
+    /// The upload that it is about, if its path names one.
+    pub(super) upload: Option<UploadId>,
+    /// The query of its target, still percent-encoded. May hold a credential: never logged.
+    query: Option<&'a str>,
     /// The client's address, as far as it is known.
     client: Option<IpAddr>,
 }
@@ -37,33 +41,55 @@ impl<'a> Call<'a> {
         let method = Method::effective(&head);
         let peer: Option<IpAddr> = request.peer_addr.map(|address| address.ip());
         let (place, client) = gateway.arrival(&head, peer);
-        Self { gateway, head, method, place, client }
+        let upload = upload_in(head.path);
+        Self { gateway, head, method, place, upload, query: request.uri.query(), client }
     }
 
-    /// Who asks; the same for every verb but `OPTIONS`.
+    /// In whose name the request acts and within which bounds, if it may do `verb`.
     ///
-    /// A refusal is noted with the client's address, for whoever bans guessers; never the token.
-    pub(super) fn owner(&self) -> Result<Owner, Problem> {
-        auth::owner(&self.gateway.settings.auth, &self.head).inspect_err(|_| {
+    /// Touches no store, so that nothing about it tells whether an upload exists. A refusal
+    /// is noted with the client's address, for whoever bans guessers; never the credential.
+    pub(super) async fn grant(&self, verb: Verb) -> Result<Grant, Problem> {
+        let question = Question {
+            verb,
+            head: &self.head,
+            query: self.query,
+            upload: self.upload,
+            client: self.client,
+            now: self.gateway.now(),
+        };
+        self.gateway.authority.grant(&question).await.map_err(|why| {
             let client = self.client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
-            tracing::info!(%client, "a request without a known token");
+            tracing::info!(%client, verb = verb.name(), "turned away: {why}");
+            denied(&why)
         })
+    }
+
+    /// Whether the request says at all who it is.
+    pub(super) fn has_credential(&self) -> bool {
+        self.head.has("Authorization")
     }
 
     /// Reads a creation and refuses what cannot be taken; touches no store.
     ///
     /// Also asked before a client that waits for `100 Continue` is told to go on (T-94).
-    pub(super) fn creation(&self) -> Result<Create, Failure> {
-        let owner = self.owner()?;
-        let create = create::read(&self.head, &self.gateway.profile, &self.place, owner)?;
+    pub(super) async fn creation(&self) -> Result<Create, Failure> {
+        let grant = self.grant(Verb::Create).await?;
+        let create = create::read(&self.head, &self.gateway.profile, &self.place, grant.owner)?;
+        // What is created with a deferred length is bounded when the length, or bytes, come: see
+        // `addition`. A session that remembers the bound of its creation would do it here.
+        within(grant.max_length, create::needed_bytes(&create))?;
         self.has_room_for(create::needed_bytes(&create))?;
         Ok(create)
     }
 
     /// Reads an append and refuses what cannot be taken; touches no store.
-    pub(super) fn addition(&self) -> Result<(Owner, Append), Failure> {
-        let owner = self.owner()?;
+    pub(super) async fn addition(&self) -> Result<(Owner, Append), Failure> {
+        let Grant { owner, max_length, .. } = self.grant(Verb::Append).await?;
         let append = append::read(&self.head, &self.gateway.profile)?;
+        let request = &append.request;
+        within(max_length, request.declares.map_or(0, UploadLength::get))?;
+        within(max_length, request.at.get().saturating_add(request.body_bytes.unwrap_or(0)))?;
         self.has_room_for(append.request.body_bytes.unwrap_or(0))?;
         Ok((owner, append))
     }
@@ -80,6 +106,19 @@ impl<'a> Call<'a> {
     pub(super) fn with_cors(&self, answer: ResponseHead) -> ResponseHead {
         self.gateway.cors.applied_to(answer, &self.head)
     }
+}
+
+/// Refuses an upload that would become longer than its grant allows.
+fn within(bound: Option<UploadLength>, bytes: u64) -> Result<(), Problem> {
+    match bound {
+        Some(max) if bytes > max.get() => Err(Problem::TooLarge { max }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The upload that a path is about, whatever comes before.
+fn upload_in(path: &str) -> Option<UploadId> {
+    path.rsplit('/').next()?.parse().ok()
 }
 
 /// The head of an actix request, as plain data.

@@ -1,7 +1,9 @@
 //! What the handlers share.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::auth::Authority;
 use crate::engine::{Clock as _, Engine, SystemClock};
 use crate::protocol::cors::{CorsPolicy, Origins};
 use crate::protocol::forwarded::{self, Forwarded};
@@ -16,6 +18,7 @@ use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
 #[derive(Clone, Debug)]
 pub struct Gateway {
     pub(super) engine: Engine,
+    pub(super) authority: Arc<Authority>,
     pub(super) settings: HttpSettings,
     pub(super) profile: Profile,
     pub(super) cors: CorsPolicy,
@@ -38,7 +41,11 @@ impl Gateway {
     /// # Errors
     ///
     /// [`GatewayError::PublicUrl`].
-    pub fn new(engine: Engine, settings: HttpSettings) -> Result<Self, GatewayError> {
+    pub fn new(
+        engine: Engine,
+        authority: Arc<Authority>,
+        settings: HttpSettings,
+    ) -> Result<Self, GatewayError> {
         let outside = match &settings.public_url {
             None => None,
             Some(url) => Some(
@@ -49,7 +56,7 @@ impl Gateway {
         let extensions = extensions(settings.extensions, engine.can_concatenate());
         let profile = Profile::new(extensions, engine.limits());
         let cors = cors(&settings.cors);
-        Ok(Self { engine, settings, profile, cors, outside })
+        Ok(Self { engine, authority, settings, profile, cors, outside })
     }
 
     /// Where the upload endpoint is, as the client of this request sees it, and where that client

@@ -12,6 +12,7 @@
 //! | `location` | where an upload lives, and which upload a URL means |
 //! | `forwarded` | what a believed proxy says about the client's side |
 //! | `bearer` | the `Authorization` field |
+//! | `token/` | what credentials say: claims and signed links |
 //! | `tus/` | tus 1.0.0 |
 //! | `download/` | ranges, conditions, safe names and types |
 //! | `cors` | what a browser has to be told |
@@ -26,6 +27,7 @@ pub mod head;
 pub mod location;
 pub mod method;
 pub mod problem;
+pub mod token;
 pub mod tus;
 
 pub use head::{BodyLength, RequestHead, ResponseHead};

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `wiring` | the only place that names adapters |
+//! | `authority` | who may do what, put together from the settings |
 //! | `translate` | settings, as the layers below understand them |
 //! | `data_dir` | the data directory, locked for one process |
 //! | `boot` | which start of the kernel this is |
@@ -17,6 +18,7 @@
 //! | `error` | why it does not run, and what to do |
 
 pub mod admin_client;
+pub mod authority;
 pub mod banner;
 pub mod boot;
 pub mod data_dir;

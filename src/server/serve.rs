@@ -66,7 +66,7 @@ fn announce(
         base_path: &settings.server.base_path,
         admin: admin.unwrap_or(settings.server.admin_listen),
         data: data.path(),
-        token_needed: !settings.auth.tokens.is_empty(),
+        token_needed: !settings.auth.is_open(),
     };
     out.write_all(banner.text().as_bytes())?;
     out.flush()

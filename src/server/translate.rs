@@ -4,12 +4,10 @@ use crate::config::settings::{Durability, Settings};
 use crate::config::{Address, Size, Span};
 use crate::engine::{self, EngineSettings};
 use crate::http::settings::{
-    AuthSettings, BearerToken, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress,
-    ListenerSettings, ServerSettings, TlsSettings,
+    CorsSettings, ExtensionSettings, HttpSettings, ListenAddress, ListenerSettings, ServerSettings,
+    TlsSettings,
 };
 use crate::upload::{Limits, UploadLength};
-
-use super::error::ServerError;
 
 /// The engine's bounds.
 #[must_use]
@@ -51,18 +49,15 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 /// How the upload endpoint behaves.
-///
-/// # Errors
-///
-/// [`ServerError::Token`] if a token cannot be used, for instance because its file went away.
-pub fn http(settings: &Settings) -> Result<HttpSettings, ServerError> {
+#[must_use]
+pub fn http(settings: &Settings) -> HttpSettings {
     let (server, timeouts) = (&settings.server, &settings.timeouts);
-    Ok(HttpSettings {
+    HttpSettings {
         base_path: server.base_path.clone(),
         public_url: server.public_url.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
         cors: cors(settings),
-        auth: auth(settings)?,
+        public_downloads: settings.auth.public_downloads,
         extensions: extensions(settings),
         read_timeout: timeouts.readtimeout.get(),
         write_timeout: timeouts.writetimeout.get(),
@@ -73,7 +68,7 @@ pub fn http(settings: &Settings) -> Result<HttpSettings, ServerError> {
         read_buffer_bytes: settings.performance.read_buffer.in_memory(),
         linger: timeouts.linger.get(),
         linger_bytes: settings.network.linger_size.get(),
-    })
+    }
 }
 
 fn cors(settings: &Settings) -> CorsSettings {
@@ -84,19 +79,6 @@ fn cors(settings: &Settings) -> CorsSettings {
         credentials: cors.credentials,
         max_age: cors.max_age.get(),
     }
-}
-
-fn auth(settings: &Settings) -> Result<AuthSettings, ServerError> {
-    let tokens = settings.auth.tokens.iter().map(|token| {
-        let sha256 = token
-            .digest()
-            .map_err(|source| ServerError::Token { name: token.name.clone(), source })?;
-        Ok(BearerToken { name: token.name.clone(), sha256 })
-    });
-    Ok(AuthSettings {
-        tokens: tokens.collect::<Result<_, ServerError>>()?,
-        public_downloads: settings.auth.public_downloads,
-    })
 }
 
 const fn extensions(settings: &Settings) -> ExtensionSettings {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::auth::Authority;
 use crate::config::Settings;
 use crate::config::settings::Durability;
 use crate::engine::events::{Event, Observer};
@@ -19,7 +20,7 @@ use crate::storage::{BlobStore, SessionStore};
 use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::serve::{Sides, Started};
-use super::{boot, translate};
+use super::{authority, boot, translate};
 
 /// The stores of one data directory.
 pub struct Stores {
@@ -36,12 +37,13 @@ pub struct Stores {
 ///
 /// [`ServerError`], with what to do about it. Nothing is left running then.
 pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started, ServerError> {
+    let authority = authority::build(settings)?;
     let connections = OpenConnections::default();
     let metrics = Metrics::new(connections.clone());
     let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
     let stores = open(data, settings, &observer).await?;
     let engine = engine(stores, settings, observer)?;
-    match listen(&engine, settings, metrics, connections) {
+    match listen(&engine, &authority, settings, metrics, connections) {
         Ok(sides) => Ok(Started { engine, sides }),
         Err(error) => {
             engine.stop().await;
@@ -53,13 +55,14 @@ pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started
 /// Binds both sides.
 fn listen(
     engine: &Engine,
+    authority: &Arc<Authority>,
     settings: &Settings,
     metrics: Arc<Metrics>,
     connections: OpenConnections,
 ) -> Result<Sides, ServerError> {
-    let http = translate::http(settings)?;
+    let http = translate::http(settings);
     let bounds = translate::connections(settings, &http);
-    let gateway = Gateway::new(engine.clone(), http)?;
+    let gateway = Gateway::new(engine.clone(), Arc::clone(authority), http)?;
     let listeners = translate::listeners(settings);
     let uploads = sides::uploads(&listeners, &bounds, gateway, &metrics, connections)
         .map_err(ServerError::listen("server.listen"))?;

@@ -26,6 +26,8 @@ fn token(name: &str) -> TokenSettings {
         token: Some(Secret::new("0123456789abcdef0123".to_owned())),
         token_file: None,
         sha256: None,
+        max_size: None,
+        public_downloads: false,
     }
 }
 
