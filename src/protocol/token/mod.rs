@@ -7,7 +7,17 @@
 //! |---|---|
 //! | `verb` | what somebody may do |
 //! | `owner` | names of owners |
+//! | `link` | signed links |
+//! | `jws` | a JSON Web Token, taken apart |
+//! | `key` | keys that verify it: secrets, PEM, JWK sets |
+//! | `claims` | what it claims, judged |
 
+pub mod claims;
+#[cfg(test)]
+pub(crate) mod examples;
+pub mod jws;
+pub mod key;
+pub mod link;
 mod owner;
 mod verb;
 
