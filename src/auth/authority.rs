@@ -1,10 +1,13 @@
 //! The schemes and their order.
 
 use crate::protocol::bearer;
-use crate::upload::Owner;
+use crate::protocol::token::link::{self, InQuery};
+use crate::upload::{Owner, Timestamp};
 
 use super::denied::Denied;
 use super::grant::Grant;
+use super::jwt::Jwt;
+use super::links::Links;
 use super::question::Question;
 use super::tokens::Tokens;
 
@@ -13,6 +16,10 @@ use super::tokens::Tokens;
 pub struct Parts {
     /// Static bearer tokens.
     pub tokens: Tokens,
+    /// JSON Web Tokens.
+    pub jwt: Option<Jwt>,
+    /// Signed links.
+    pub links: Option<Links>,
     /// Whether a request needs a credential even if nothing above could know one.
     pub required: bool,
 }
@@ -21,6 +28,8 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Authority {
     tokens: Tokens,
+    jwt: Option<Jwt>,
+    links: Option<Links>,
     open: bool,
 }
 
@@ -28,8 +37,10 @@ impl Authority {
     /// Puts the schemes together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let open = !parts.required && parts.tokens.is_empty();
-        Self { tokens: parts.tokens, open }
+        let Parts { tokens, jwt, links, required } = parts;
+        // Links alone lock nobody out: without anything else they only give uploads an owner.
+        let open = !required && tokens.is_empty() && jwt.is_none();
+        Self { tokens, jwt, links, open }
     }
 
     /// Whether nothing authenticates: everybody is nobody in particular.
@@ -49,16 +60,49 @@ impl Authority {
 
     /// The order of the schemes.
     async fn judged(&self, question: &Question<'_>) -> Result<Grant, Denied> {
+        if let Some(judged) = self.by_link(question) {
+            return judged;
+        }
         let bearer = bearer::token(question.head);
-        if let Some(given) = bearer
-            && let Some(grant) = self.tokens.grant(given)
-        {
-            return Ok(grant);
+        if let Some(judged) = bearer.and_then(|token| self.by_bearer(token, question.now)) {
+            return judged;
         }
         if self.open {
             return Ok(Grant::open());
         }
         Err(if bearer.is_some() { Denied::Unknown } else { Denied::Missing })
+    }
+
+    /// The link by which a request came, for the address of what it creates; `None` if it
+    /// came by none, or links are off. It need not be a good one.
+    #[must_use]
+    pub fn link_in<'a>(&self, query: Option<&'a str>) -> Option<&'a str> {
+        self.links.as_ref()?;
+        match link::in_query(query?) {
+            InQuery::One(text) if text.bytes().all(link::is_written_with) => Some(text),
+            InQuery::One(_) | InQuery::Absent | InQuery::Several => None,
+        }
+    }
+
+    /// By the link in the URL; whoever sends one means it.
+    fn by_link(&self, question: &Question<'_>) -> Option<Result<Grant, Denied>> {
+        let links = self.links.as_ref()?;
+        match link::in_query(question.query?) {
+            InQuery::Absent => None,
+            InQuery::One(link) => Some(links.grant(link.as_bytes(), question.now)),
+            InQuery::Several => Some(Err(Denied::Missing)),
+        }
+    }
+
+    /// By what stands in `Authorization`.
+    fn by_bearer(&self, token: &[u8], now: Timestamp) -> Option<Result<Grant, Denied>> {
+        if let Some(grant) = self.tokens.grant(token) {
+            return Some(Ok(grant));
+        }
+        match &self.links {
+            Some(links) if Links::is_one(token) => Some(links.grant(token, now)),
+            Some(_) | None => self.jwt.as_ref()?.judge(token, now),
+        }
     }
 
     /// Whether what `owner` has finished may be downloaded by whoever knows its address.

@@ -11,10 +11,16 @@
 //! | `grant` | the answer yes |
 //! | `denied` | the answers no, by meaning |
 //! | `tokens` | static bearer tokens |
+//! | `links` | signed links |
+//! | `jwt` | JSON Web Tokens |
+//! | `key_files` | the files with their keys, followed while they change |
 
 mod authority;
 mod denied;
 mod grant;
+mod jwt;
+mod key_files;
+mod links;
 mod question;
 mod tokens;
 
@@ -22,5 +28,8 @@ pub use crate::protocol::token::{Verb, Verbs};
 pub use authority::{Authority, Parts};
 pub use denied::Denied;
 pub use grant::{Grant, Scheme};
+pub use jwt::Jwt;
+pub use key_files::{Holds, KeyFile, KeyFileError, KeyFiles};
+pub use links::Links;
 pub use question::Question;
 pub use tokens::{StaticToken, Tokens};

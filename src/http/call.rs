@@ -40,9 +40,10 @@ impl<'a> Call<'a> {
         let head = head(request);
         let method = Method::effective(&head);
         let peer: Option<IpAddr> = request.peer_addr.map(|address| address.ip());
-        let (place, client) = gateway.arrival(&head, peer);
-        let upload = upload_in(head.path);
-        Self { gateway, head, method, place, upload, query: request.uri.query(), client }
+        let (mut place, client) = gateway.arrival(&head, peer);
+        let (upload, query) = (upload_in(head.path), request.uri.query());
+        place.link = gateway.authority.link_in(query).map(ToOwned::to_owned);
+        Self { gateway, head, method, place, upload, query, client }
     }
 
     /// In whose name the request acts and within which bounds, if it may do `verb`.
@@ -67,7 +68,7 @@ impl<'a> Call<'a> {
 
     /// Whether the request says at all who it is.
     pub(super) fn has_credential(&self) -> bool {
-        self.head.has("Authorization")
+        self.head.has("Authorization") || self.place.link.is_some()
     }
 
     /// Reads a creation and refuses what cannot be taken; touches no store.

@@ -79,7 +79,7 @@ impl Gateway {
         let said = if from_proxy { forwarded::read(head, believed) } else { Forwarded::default() };
         let outside = self.outside.clone().unwrap_or(said.outside);
         let base_path = self.settings.base_path.clone();
-        (Place { base_path, outside }, said.client.or(peer))
+        (Place { base_path, outside, link: None }, said.client.or(peer))
     }
 
     /// The time of day.

@@ -14,7 +14,8 @@ use super::error::ServerError;
 ///
 /// [`ServerError::Token`] if a token cannot be used, for instance because its file went away.
 pub fn build(settings: &Settings) -> Result<Arc<Authority>, ServerError> {
-    let parts = Parts { tokens: tokens(settings)?, required: settings.auth.required };
+    let parts =
+        Parts { tokens: tokens(settings)?, required: settings.auth.required, ..Parts::default() };
     Ok(Arc::new(Authority::new(parts)))
 }
 

@@ -120,6 +120,12 @@ impl Link {
     }
 }
 
+/// Whether a byte may be part of a link.
+#[must_use]
+pub const fn is_written_with(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+}
+
 /// What a query says about links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InQuery<'a> {
