@@ -6,6 +6,8 @@
 //! | `authority` | who may do what, put together from the settings |
 //! | `translate` | settings, as the layers below understand them |
 //! | `data_dir` | the data directory, locked for one process |
+//! | `secret` | the secret of a data directory, and the keys made from it |
+//! | `links` | makes upload links |
 //! | `boot` | which start of the kernel this is |
 //! | `telemetry` | logs |
 //! | `serve` | a gateway from start to stop |
@@ -24,7 +26,9 @@ pub mod boot;
 pub mod data_dir;
 pub mod doctor;
 pub mod error;
+pub mod links;
 pub mod notify;
+pub mod secret;
 mod serve;
 pub mod sessions;
 pub mod shutdown;

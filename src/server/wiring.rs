@@ -37,14 +37,14 @@ pub struct Stores {
 ///
 /// [`ServerError`], with what to do about it. Nothing is left running then.
 pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started, ServerError> {
-    let authority = authority::build(settings)?;
+    let guard = authority::build(data, settings)?;
     let connections = OpenConnections::default();
     let metrics = Metrics::new(connections.clone());
     let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
     let stores = open(data, settings, &observer).await?;
     let engine = engine(stores, settings, observer)?;
-    match listen(&engine, &authority, settings, metrics, connections) {
-        Ok(sides) => Ok(Started { engine, sides }),
+    match listen(&engine, &guard.authority, settings, metrics, connections) {
+        Ok(sides) => Ok(Started { engine, sides, guard }),
         Err(error) => {
             engine.stop().await;
             Err(error)
