@@ -90,7 +90,8 @@ fn members(text: &str) -> Option<Vec<(&str, &str)>> {
 /// `key = ( lcalpha / "*" ) *( lcalpha / DIGIT / "_" / "-" / "." / "*" )`.
 fn is_key(text: &str) -> bool {
     let first = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'*';
-    let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(&byte);
+    let rest =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(&byte);
     text.as_bytes().first().is_some_and(first) && text.bytes().all(rest)
 }
 

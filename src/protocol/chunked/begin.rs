@@ -72,7 +72,12 @@ struct Begun<'a> {
 
 /// `201`: the session is there.
 #[must_use]
-pub fn begun(called: &Called<'_>, geometry: &Geometry, place: &Place, terms: &Terms) -> ResponseHead {
+pub fn begun(
+    called: &Called<'_>,
+    geometry: &Geometry,
+    place: &Place,
+    terms: &Terms,
+) -> ResponseHead {
     let head = ResponseHead::new(201).with("Location", session_url(place, called.name));
     let content = Begun {
         session_id: called.name.as_str(),

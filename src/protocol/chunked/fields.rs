@@ -23,8 +23,7 @@ pub const CHUNK_NUMBER_EXPECTED: &str =
 /// What `X-Total-Size` holds, for refusals.
 pub const TOTAL_SIZE_EXPECTED: &str =
     "the bytes of the whole upload in decimal, such as `X-Total-Size: 1024`";
-const TOTAL_CHUNKS_EXPECTED: &str =
-    "the number of chunks in decimal, such as `X-Total-Chunks: 12`";
+const TOTAL_CHUNKS_EXPECTED: &str = "the number of chunks in decimal, such as `X-Total-Chunks: 12`";
 const CHUNK_SIZE_EXPECTED: &str =
     "the bytes of every chunk but the last in decimal, at least 1, such as `X-Chunk-Size: 5000000`";
 
@@ -61,8 +60,7 @@ pub fn total_size(head: &RequestHead<'_>) -> Result<Option<u64>, Problem> {
 ///
 /// Repeated, malformed, or 0.
 pub fn chunk_size(head: &RequestHead<'_>) -> Result<Option<NonZeroU64>, Problem> {
-    let malformed =
-        Problem::MalformedField { field: X_CHUNK_SIZE, expected: CHUNK_SIZE_EXPECTED };
+    let malformed = Problem::MalformedField { field: X_CHUNK_SIZE, expected: CHUNK_SIZE_EXPECTED };
     match integer(head, X_CHUNK_SIZE, CHUNK_SIZE_EXPECTED)? {
         None => Ok(None),
         Some(bytes) => NonZeroU64::new(bytes).map(Some).ok_or(malformed),

@@ -13,7 +13,8 @@ use crate::upload::{Owner, UploadId};
 pub const X_UPLOAD_SESSION_ID: &str = "X-Upload-Session-ID";
 
 /// What a session id may be, for refusals.
-pub const EXPECTED: &str = "1 to 200 characters of A-Z a-z 0-9 and -._~:@=, or the URL of an upload";
+pub const EXPECTED: &str =
+    "1 to 200 characters of A-Z a-z 0-9 and -._~:@=, or the URL of an upload";
 
 /// Most characters of a session id.
 const MAX_LENGTH: usize = 200;
@@ -155,9 +156,21 @@ mod tests {
     #[test]
     fn what_could_mean_something_else_is_no_session_id() {
         let long = "x".repeat(4000);
-        for bad in
-            ["", ".", "..", "a/b", "a b", "a\0", "a\r\nX: y", "%41", "a?b", "a#b", "ä", "a+b", &long]
-        {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a b",
+            "a\0",
+            "a\r\nX: y",
+            "%41",
+            "a?b",
+            "a#b",
+            "ä",
+            "a+b",
+            &long,
+        ] {
             assert_eq!(SessionName::parse(bad.as_bytes()), None, "{bad:?}");
         }
     }
@@ -199,10 +212,7 @@ mod tests {
         ] {
             assert_ne!(key.upload(&owner, &name(text)), mine, "{owner:?} {text}");
         }
-        assert_ne!(
-            key.upload(&Owner::anonymous(), &name("x")),
-            key.upload(&owner(""), &name("x"))
-        );
+        assert_ne!(key.upload(&Owner::anonymous(), &name("x")), key.upload(&owner(""), &name("x")));
         assert_eq!(mine.to_string().as_bytes()[12], b'4', "it is a UUID of version 4");
     }
 

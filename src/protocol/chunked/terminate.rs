@@ -8,7 +8,11 @@ use super::terms::Terms;
 /// The methods of a session's URL.
 #[must_use]
 pub const fn methods_of_a_session(terms: &Terms) -> &'static str {
-    if terms.cancel { "OPTIONS, GET, HEAD, PUT, POST, DELETE" } else { "OPTIONS, GET, HEAD, PUT, POST" }
+    if terms.cancel {
+        "OPTIONS, GET, HEAD, PUT, POST, DELETE"
+    } else {
+        "OPTIONS, GET, HEAD, PUT, POST"
+    }
 }
 
 /// Whether sessions may be cancelled at all.
