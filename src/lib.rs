@@ -9,13 +9,15 @@
 //! | [`protocol`] | `upload` | request head → command, outcome → response head; no socket, clock or `await` |
 //! | [`storage`] | `upload` | traits that promise, adapters that keep the promise, one contract suite |
 //! | [`engine`] | `upload`, `storage` | one verb per file; transfers, takeover, recovery, reaper |
-//! | [`http`] | `upload`, `protocol`, `engine` | actix: routes, thin handlers, body pump, listeners |
+//! | [`auth`] | `upload`, `protocol` | who may do what: tokens, keys, links, the application's word |
+//! | [`http`] | `upload`, `protocol`, `engine`, `auth` | actix: routes, thin handlers, body pump, listeners |
 //! | [`config`] | – | settings, parsed once into types |
 //! | [`server`] | all of them | the composition root: the only place that names an adapter |
 //! | [`cli`] | `server`, `config` | commands |
 
 #![cfg_attr(test, allow(clippy::as_conversions, reason = "test data is small and known"))]
 
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod engine;

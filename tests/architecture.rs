@@ -94,8 +94,15 @@ const LAYERS: &[Layer] = &[
         except: &[],
     },
     Layer {
+        name: "auth",
+        may_use: &["upload", "protocol"],
+        tests_may_use: &[],
+        may_not_name: &[ACTIX, VAGUE, DATABASES],
+        except: &[],
+    },
+    Layer {
         name: "http",
-        may_use: &["upload", "protocol", "engine"],
+        may_use: &["upload", "protocol", "engine", "auth"],
         tests_may_use: &["storage"],
         may_not_name: &[VAGUE, DATABASES],
         except: &[],
@@ -109,7 +116,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "server",
-        may_use: &["upload", "protocol", "storage", "engine", "http", "config"],
+        may_use: &["upload", "protocol", "storage", "engine", "auth", "http", "config"],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         // The composition root starts the system that the listeners run on.

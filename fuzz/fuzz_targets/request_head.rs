@@ -36,7 +36,11 @@ fuzz_target!(|input: (Vec<(u8, Vec<u8>)>, Option<u64>)| {
     let body = length.map_or(BodyLength::Unknown, BodyLength::Known);
     let head = RequestHead { method: "POST", path: "/files", fields, body };
     let profile = Profile::new(Extension::ALL, &Limits::default());
-    let place = Place { base_path: "/files".to_owned(), outside: Outside::default() };
+    let place = Place {
+        base_path: "/files".to_owned(),
+        outside: Outside::default(),
+        link: None,
+    };
     let _ = Method::effective(&head);
     let _ = create::read(&head, &profile, &place, Owner::anonymous());
     let _ = append::read(&head, &profile);

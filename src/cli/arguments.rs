@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{ConfigError, Flag, Settings, Sources, load};
+use crate::config::{ConfigError, Flag, Settings, Size, Sources, Span, load};
 
 /// A gateway that takes uploads over bad networks and never loses what it accepted.
 #[derive(Debug, Parser)]
@@ -40,7 +40,7 @@ pub(super) struct Common {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Take uploads, until SIGTERM or SIGINT; SIGHUP reads certificates again.
+    /// Take uploads, until SIGTERM or SIGINT; SIGHUP reads certificates and keys again.
     Serve,
     /// Show and check settings.
     Config {
@@ -53,6 +53,12 @@ pub(super) enum Command {
         /// What about them.
         #[command(subcommand)]
         command: SessionsCommand,
+    },
+    /// Make links that let somebody upload.
+    Link {
+        /// What about them.
+        #[command(subcommand)]
+        command: LinkCommand,
     },
     /// Check the data directory; the gateway must not run. Exit code 3: something is wrong.
     Doctor {
@@ -78,6 +84,31 @@ pub(super) enum ConfigCommand {
     Check,
     /// Print the settings that would be used, secrets hidden.
     Show,
+}
+
+/// What about links.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum LinkCommand {
+    /// Print a URL to upload to. Whoever has it may use it until it expires.
+    Create {
+        /// To whom the uploads belong.
+        #[arg(long, value_name = "NAME")]
+        owner: String,
+        /// How long it is good for, e.g. 1h or 7days.
+        #[arg(long, value_name = "DURATION")]
+        expires: Span,
+        /// Longest upload, e.g. 2GB.
+        #[arg(long, value_name = "SIZE")]
+        max_size: Option<Size>,
+        /// What it is good for: create, append, inspect, download, terminate.
+        #[arg(
+            long,
+            value_name = "VERBS",
+            value_delimiter = ',',
+            default_value = "create,append,inspect"
+        )]
+        verbs: Vec<String>,
+    },
 }
 
 /// What about the uploads.

@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use super::arguments::{Arguments, ConfigCommand};
 use super::exit::Exit;
+use crate::server::authority::unusable_files;
 
 /// The annotated defaults; a test of `config` compares them with the built-in ones.
 const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -18,7 +19,13 @@ pub(super) fn run(
     let text = match command {
         ConfigCommand::Default => DEFAULT.to_owned(),
         ConfigCommand::Check => {
-            arguments.settings()?;
+            let unusable = unusable_files(&arguments.settings()?);
+            if !unusable.is_empty() {
+                for complaint in unusable {
+                    writeln!(std::io::stderr(), "tidegate: {complaint}")?;
+                }
+                return Ok(Exit::Settings);
+            }
             "the settings are fine\n".to_owned()
         }
         ConfigCommand::Show => {

@@ -10,6 +10,8 @@ use super::address::Address;
 use super::problem::{Origin, Problem};
 use super::settings::Settings;
 
+mod auth;
+
 /// Something that cannot be used as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
@@ -42,7 +44,7 @@ pub fn check(settings: &Settings) -> Vec<Doubt> {
     listeners(settings, &mut doubts);
     addresses(settings, &mut doubts);
     tls(settings, &mut doubts);
-    tokens(settings, &mut doubts);
+    auth::check(settings, &mut doubts);
     origins(settings, &mut doubts);
     extensions(settings, &mut doubts);
     counts(settings, &mut doubts);
@@ -51,6 +53,7 @@ pub fn check(settings: &Settings) -> Vec<Doubt> {
     doubts.0
 }
 
+/// What was found so far.
 #[derive(Default)]
 struct Doubts(Vec<Doubt>);
 
@@ -64,11 +67,11 @@ fn listeners(settings: &Settings, doubts: &mut Doubts) {
     let server = &settings.server;
     let open = server.listen.addresses().iter().find(|address| !address.is_local());
     if let Some(open) = open
-        && settings.auth.tokens.is_empty()
+        && settings.auth.is_open()
         && !server.allow_public_without_auth
     {
         doubts.add(
-            &[("server", "listen"), ("auth", "tokens"), ("server", "allow_public_without_auth")],
+            &[("server", "listen"), ("auth", "required"), ("server", "allow_public_without_auth")],
             format!(
                 "server.listen = {open} can be reached from other machines while nothing \
                  authenticates; add a token to auth.tokens, listen on 127.0.0.1, or, if everybody \
@@ -173,25 +176,6 @@ fn is_readable(path: &Path) -> bool {
     metadata.is_ok_and(|metadata| metadata.is_file())
 }
 
-fn tokens(settings: &Settings, doubts: &mut Doubts) {
-    let key = &[("auth", "tokens")];
-    let tokens = &settings.auth.tokens;
-    for (index, token) in tokens.iter().enumerate() {
-        let name = &token.name;
-        let printable =
-            !name.is_empty() && name.len() <= 128 && name.chars().all(|char| !char.is_control());
-        if !printable {
-            doubts.add(key, "a token in auth.tokens needs a name of 1 to 128 printable characters");
-        }
-        if tokens.iter().take(index).any(|earlier| earlier.name == *name) {
-            doubts.add(key, format!("two tokens in auth.tokens are named {name:?}; rename one"));
-        }
-        if let Err(error) = token.digest() {
-            doubts.add(key, format!("the token {name:?} in auth.tokens: {error}"));
-        }
-    }
-}
-
 fn origins(settings: &Settings, doubts: &mut Doubts) {
     let cors = &settings.cors;
     for origin in &cors.origins {
@@ -242,6 +226,8 @@ fn counts(settings: &Settings, doubts: &mut Doubts) {
         ("server", "max_connections", settings.server.max_connections, 1, 1_000_000),
         ("tus", "max_parts", settings.tus.max_parts, 1, 100_000),
         ("uploads", "max_chunks", max_chunks, 1, 1_000_000),
+        ("auth.forward", "max_requests", settings.auth.forward.max_requests, 1, 10_000),
+        ("auth.forward", "cache_entries", settings.auth.forward.cache_entries, 0, 1_000_000),
         ("performance", "engine_threads", settings.performance.engine_threads, 1, 256),
         ("performance", "blocking_threads", settings.performance.blocking_threads, 1, 512),
     ] {
@@ -257,11 +243,12 @@ fn counts(settings: &Settings, doubts: &mut Doubts) {
 fn sizes(settings: &Settings, doubts: &mut Doubts) {
     use super::size::Size;
     let (tus, storage) = (&settings.tus, &settings.storage);
-    let performance = &settings.performance;
+    let (performance, jwt) = (&settings.performance, &settings.auth.jwt);
     let most = Size::bytes(i64::MAX.unsigned_abs());
     for (section, key, value, least, most) in [
         ("tus", "max_metadata_size", tus.max_metadata_size, Size::bytes(0), Size::kib(64)),
         ("uploads", "chunksize", settings.uploads.chunksize, Size::kib(1), most),
+        ("auth.jwt", "max_token_size", jwt.max_token_size, Size::bytes(256), Size::kib(64)),
         ("storage", "session_cache", storage.session_cache, Size::mib(1), most),
         ("storage", "checkpoint_bytes", storage.checkpoint_bytes, Size::kib(64), most),
         ("performance", "batch_size", performance.batch_size, Size::kib(4), Size::mib(64)),
@@ -293,6 +280,8 @@ fn times(settings: &Settings, doubts: &mut Doubts) {
     for (section, key, value, least) in [
         ("tls", "reload_interval", settings.tls.reload_interval, second),
         ("tls", "handshake_timeout", settings.tls.handshake_timeout, second),
+        ("auth.jwt", "reload_interval", settings.auth.jwt.reload_interval, second),
+        ("auth.forward", "timeout", settings.auth.forward.timeout, instant),
         ("uploads", "sessiontimeout", uploads.sessiontimeout, second),
         ("timeouts", "readtimeout", timeouts.readtimeout, instant),
         ("timeouts", "writetimeout", timeouts.writetimeout, instant),

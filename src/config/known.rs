@@ -5,7 +5,8 @@ use toml::{Table, Value};
 use super::settings::Settings;
 use super::token::TOKEN_KEYS;
 
-/// Every section and key with its built-in value, as written.
+/// Every section and key with its built-in value, as written. A section below another one has its
+/// path for a name: `auth.jwt`.
 #[derive(Clone, Debug)]
 pub struct Known {
     table: Table,
@@ -17,7 +18,7 @@ impl Known {
     /// Read off the built-in defaults, so that no list of keys has to be kept beside them.
     #[must_use]
     pub fn new() -> Self {
-        Self { table: Table::try_from(Settings::default()).unwrap_or_default() }
+        Self { table: flat(Table::try_from(Settings::default()).unwrap_or_default()) }
     }
 
     /// The built-in values.
@@ -74,6 +75,52 @@ impl Known {
     }
 }
 
+/// Sections below others become sections of their own.
+#[must_use]
+pub fn flat(table: Table) -> Table {
+    let mut all = Table::new();
+    for (section, value) in table {
+        match value {
+            Value::Table(keys) => {
+                let below = |value: &Value| value.is_table();
+                let (below, keys): (Table, Table) =
+                    keys.into_iter().partition(|(_, value)| below(value));
+                all.insert(section.clone(), Value::Table(keys));
+                let below =
+                    below.into_iter().map(|(name, keys)| (format!("{section}.{name}"), keys));
+                all.extend(flat(below.collect()));
+            }
+            other => {
+                all.insert(section, other);
+            }
+        }
+    }
+    all
+}
+
+/// The opposite of [`flat`].
+#[must_use]
+pub fn nested(table: &Table) -> Table {
+    let mut all = Table::new();
+    for (path, value) in table {
+        let mut place = &mut all;
+        let mut names: Vec<&str> = path.split('.').collect();
+        let last = names.pop().unwrap_or_default();
+        for name in names {
+            let below = place.entry(name).or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(below) = below else { return all };
+            place = below;
+        }
+        match (place.get_mut(last), value) {
+            (Some(Value::Table(there)), Value::Table(keys)) => there.extend(keys.clone()),
+            _ => {
+                place.insert(last.to_owned(), value.clone());
+            }
+        }
+    }
+    all
+}
+
 impl Default for Known {
     fn default() -> Self {
         Self::new()
@@ -95,6 +142,14 @@ mod tests {
         assert!(known.keys().count() > 50);
         assert!(known.value("server", "listen").is_some());
         assert!(known.value("server", "lisen").is_none());
+    }
+
+    #[test]
+    fn sections_below_others_are_sections_of_their_own() {
+        let known = Known::new();
+        assert!(known.value("auth.jwt", "owner_claim").is_some());
+        assert!(known.value("auth", "jwt").is_none());
+        assert_eq!(nested(known.defaults()), Table::try_from(Settings::default()).unwrap());
     }
 
     #[test]

@@ -8,9 +8,10 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::check;
-use super::known::Known;
+use super::known::{Known, nested};
 use super::problem::{ConfigError, Origin, Problem};
 use super::settings::Settings;
+use super::size::Size;
 use super::token::TOKEN_KEYS;
 
 /// Environment variables that start like this are settings.
@@ -124,22 +125,47 @@ impl Layers {
         };
         for (name, keys) in spans.get_ref() {
             let section = name.get_ref().as_ref();
-            let here = line(name.span().start);
-            let DeValue::Table(keys) = keys.get_ref() else {
-                let text = self.known.no_section(section);
-                self.complain(here, text);
-                continue;
-            };
-            if keys.is_empty() && !self.known.defaults().contains_key(section) {
-                let text = self.known.no_section(section);
-                self.complain(here, text);
-            }
-            for name in keys.keys() {
-                let key = name.get_ref().as_ref();
-                let value = table.get(section).and_then(|keys| keys.get(key));
-                if let Some(value) = value {
-                    self.set(section, key, value.clone(), line(name.span().start));
+            match (keys.get_ref(), table.get(section)) {
+                (DeValue::Table(keys), Some(Value::Table(values))) => {
+                    self.section(section, (keys, values), line(name.span().start), &line);
                 }
+                _ => {
+                    let text = self.known.no_section(section);
+                    self.complain(line(name.span().start), text);
+                }
+            }
+        }
+    }
+
+    /// Takes what one section of a file says, and what the sections below it say.
+    fn section(
+        &mut self,
+        section: &str,
+        (keys, values): (&DeTable<'_>, &Table),
+        here: Origin,
+        line: &impl Fn(usize) -> Origin,
+    ) {
+        if keys.is_empty() && !self.known.defaults().contains_key(section) {
+            let text = self.known.no_section(section);
+            self.complain(here, text);
+        }
+        for (name, spans) in keys {
+            let key = name.get_ref().as_ref();
+            let here = line(name.span().start);
+            let below = format!("{section}.{key}");
+            let known = self.known.defaults().contains_key(section);
+            match (spans.get_ref(), values.get(key)) {
+                (DeValue::Table(keys), Some(Value::Table(values)))
+                    if known && self.known.defaults().contains_key(&below) =>
+                {
+                    self.section(&below, (keys, values), here, line);
+                }
+                (DeValue::Table(_), _) if known => {
+                    let text = self.known.no_section(&below);
+                    self.complain(here, text);
+                }
+                (_, Some(value)) => self.set(section, key, value.clone(), here),
+                (_, None) => {}
             }
         }
     }
@@ -149,13 +175,14 @@ impl Layers {
             let Some(path) = name.strip_prefix(PREFIX) else { continue };
             let origin = Origin::Environment(name.clone());
             let path = path.to_lowercase();
-            let Some((section, key)) = path.split_once("__") else {
+            let Some((section, key)) = path.rsplit_once("__") else {
                 let form = format!("a setting is written {PREFIX}SECTION__KEY");
                 self.complain(origin, form);
                 continue;
             };
-            let value = self.typed(section, key, text);
-            self.set(section, key, value, origin);
+            let section = section.replace("__", ".");
+            let value = self.typed(&section, key, text);
+            self.set(&section, key, value, origin);
         }
     }
 
@@ -194,7 +221,7 @@ impl Layers {
                 self.origins.insert(key, origin);
             }
         }
-        match Settings::deserialize(self.table.clone()) {
+        match Settings::deserialize(nested(&self.table)) {
             Ok(settings) => {
                 let doubtful = check::check(&settings).into_iter().filter(|doubt| {
                     !broken.iter().any(|(section, key)| doubt.concerns(section, key))
@@ -220,7 +247,7 @@ impl Layers {
         let mut trial = self.known.defaults().clone();
         let keys = trial.get_mut(section).and_then(Value::as_table_mut)?;
         keys.insert(key.clone(), value.clone());
-        let error = Settings::deserialize(trial).err()?;
+        let error = Settings::deserialize(nested(&trial)).err()?;
         Some(format!("{section}.{key} is wrong: {}", error.message()))
     }
 
@@ -246,8 +273,16 @@ fn complaint_about_tokens(value: &Value) -> Option<String> {
         if keys.get("name").is_none_or(|name| !name.is_str()) {
             return Some("an entry of auth.tokens has no name; write name = \"..\"".to_owned());
         }
-        if keys.values().any(|value| !value.is_str()) {
+        let mut texts = keys.iter().filter(|(key, _)| key.as_str() != "public_downloads");
+        if texts.any(|(_, value)| !value.is_str()) {
             return Some("what belongs to a token is text: put it in quotes".to_owned());
+        }
+        if keys.get("public_downloads").is_some_and(|open| !open.is_bool()) {
+            return Some("public_downloads of a token is true or false, without quotes".to_owned());
+        }
+        let size = keys.get("max_size").cloned().map(Size::deserialize);
+        if let Some(Err(error)) = size {
+            return Some(format!("max_size of a token is wrong: {}", error.message()));
         }
     }
     None

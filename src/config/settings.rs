@@ -15,9 +15,11 @@ use super::absent;
 use super::address::Listen;
 use super::duration::Span;
 use super::size::Size;
-use super::token::TokenSettings;
 
+mod auth;
 mod defaults;
+
+pub use auth::{Auth, ForwardAuth, JwtAuth, KeyAlgorithm, KeySettings, LinkAuth};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,16 +92,6 @@ pub struct Tls {
     pub reload_interval: Span,
     /// Bound on a handshake.
     pub handshake_timeout: Span,
-}
-
-/// `[auth]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Auth {
-    /// Static bearer tokens; none means that nothing authenticates.
-    pub tokens: Vec<TokenSettings>,
-    /// Whether whoever knows the address of a finished upload may download it without a token.
-    pub public_downloads: bool,
 }
 
 /// `[cors]`

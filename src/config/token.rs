@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use super::size::Size;
+
 /// Keys of one `[[auth.tokens]]` table.
-pub const TOKEN_KEYS: [&str; 4] = ["name", "token", "token_file", "sha256"];
+pub const TOKEN_KEYS: [&str; 6] =
+    ["name", "token", "token_file", "sha256", "max_size", "public_downloads"];
 
 /// Fewer characters than this can be guessed.
 const MIN_TOKEN_CHARACTERS: usize = 16;
@@ -70,6 +73,12 @@ pub struct TokenSettings {
     /// The SHA-256 of the token, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Secret>,
+    /// Longest upload that may be created with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<Size>,
+    /// Whether whoever knows the address of a finished upload of this owner may download it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public_downloads: bool,
 }
 
 /// A token that cannot be used. Says why without saying the token.
@@ -155,7 +164,14 @@ mod tests {
     const TOKEN: &str = "correct-horse-battery-staple";
 
     fn named() -> TokenSettings {
-        TokenSettings { name: "alice".to_owned(), token: None, token_file: None, sha256: None }
+        TokenSettings {
+            name: "alice".to_owned(),
+            token: None,
+            token_file: None,
+            sha256: None,
+            max_size: None,
+            public_downloads: false,
+        }
     }
 
     #[test]

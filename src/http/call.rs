@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{RequestHead as ActixHead, Version};
 
+use crate::auth::{Grant, Question, Verb};
 use crate::protocol::chunked::begin::{self, Begin};
 use crate::protocol::chunked::chunk::{self, Chunk};
 use crate::protocol::chunked::{Terms, fields};
@@ -15,10 +16,9 @@ use crate::protocol::method::Method;
 use crate::protocol::problem::Problem;
 use crate::protocol::tus::append::{self, Append};
 use crate::protocol::tus::create::{self, Create};
-use crate::upload::Owner;
+use crate::upload::{Owner, UploadId, UploadLength};
 
-use super::auth;
-use super::failure::Failure;
+use super::failure::{Failure, denied};
 use super::gateway::Gateway;
 
 /// A request, as the handlers see it.
@@ -30,6 +30,10 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     /// Where the endpoint is for this client.
     pub(super) place: Place,
+    /// The upload that it is about, if its path names one.
+    pub(super) upload: Option<UploadId>,
+    /// The query of its target, still percent-encoded. May hold a credential: never logged.
+    query: Option<&'a str>,
     /// The client's address, as far as it is known.
     client: Option<IpAddr>,
 }
@@ -39,52 +43,71 @@ impl<'a> Call<'a> {
         let head = head(request);
         let method = Method::effective(&head);
         let peer: Option<IpAddr> = request.peer_addr.map(|address| address.ip());
-        let (place, client) = gateway.arrival(&head, peer);
-        Self { gateway, head, method, place, client }
+        let (mut place, client) = gateway.arrival(&head, peer);
+        let (upload, query) = (upload_in(head.path), request.uri.query());
+        place.link = gateway.authority.link_in(query).map(ToOwned::to_owned);
+        Self { gateway, head, method, place, upload, query, client }
     }
 
-    /// Who asks; the same for every verb but `OPTIONS`.
+    /// In whose name the request acts and within which bounds, if it may do `verb`.
     ///
-    /// A refusal is noted with the client's address, for whoever bans guessers; never the token.
-    pub(super) fn owner(&self) -> Result<Owner, Problem> {
-        auth::owner(&self.gateway.settings.auth, &self.head).inspect_err(|_| {
+    /// Touches no store, so that nothing about it tells whether an upload exists. A refusal
+    /// is noted with the client's address, for whoever bans guessers; never the credential.
+    pub(super) async fn grant(&self, verb: Verb) -> Result<Grant, Problem> {
+        let question = Question {
+            verb,
+            head: &self.head,
+            query: self.query,
+            upload: self.upload,
+            client: self.client,
+            now: self.gateway.now(),
+        };
+        self.gateway.authority.grant(&question).await.map_err(|why| {
             let client = self.client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
-            tracing::info!(%client, "a request without a known token");
+            tracing::info!(%client, verb = verb.name(), "turned away: {why}");
+            denied(&why)
         })
+    }
+
+    /// Whether the request says at all who it is.
+    pub(super) fn has_credential(&self) -> bool {
+        self.head.has("Authorization") || self.place.link.is_some()
     }
 
     /// Reads a creation and refuses what cannot be taken; touches no store.
     ///
     /// Also asked before a client that waits for `100 Continue` is told to go on (T-94).
-    pub(super) fn creation(&self) -> Result<Create, Failure> {
-        let owner = self.owner()?;
-        let create = create::read(&self.head, &self.gateway.profile, &self.place, owner)?;
+    pub(super) async fn creation(&self) -> Result<Create, Failure> {
+        let grant = self.grant(Verb::Create).await?;
+        let create = create::read(&self.head, &self.gateway.profile, &self.place, grant.owner)?;
+        within(grant.max_length, create::needed_bytes(&create))?;
         self.has_room_for(create::needed_bytes(&create))?;
-        Ok(create)
+        Ok(create.bounded(grant.max_length))
     }
 
     /// Reads an append and refuses what cannot be taken; touches no store.
-    pub(super) fn addition(&self) -> Result<(Owner, Append), Failure> {
-        let owner = self.owner()?;
+    pub(super) async fn addition(&self) -> Result<(Owner, Append), Failure> {
+        let owner = self.grant(Verb::Append).await?.owner;
         let append = append::read(&self.head, &self.gateway.profile)?;
         self.has_room_for(append.request.body_bytes.unwrap_or(0))?;
         Ok((owner, append))
     }
 
     /// Reads a chunk's head and refuses what cannot be taken; touches no store (C-42).
-    pub(super) fn chunk(&self, terms: &Terms) -> Result<(Owner, Chunk), Failure> {
-        let owner = self.owner()?;
+    pub(super) async fn chunk(&self, terms: &Terms) -> Result<(Owner, Chunk), Failure> {
+        let owner = self.grant(Verb::Append).await?.owner;
         let chunk = chunk::read(&self.head, terms)?;
         self.has_room_for(chunk.claim.body_bytes.unwrap_or(0))?;
         Ok((owner, chunk))
     }
 
     /// Reads the beginning of a session and refuses what cannot be taken; touches no store.
-    pub(super) fn beginning(&self, terms: &Terms) -> Result<(Owner, Begin), Failure> {
-        let owner = self.owner()?;
+    pub(super) async fn beginning(&self, terms: &Terms) -> Result<(Grant, Begin), Failure> {
+        let grant = self.grant(Verb::Create).await?;
         let begin = begin::read(&self.head, terms)?;
+        within(grant.max_length, begin.geometry.length().get())?;
         self.has_room_for(begin.geometry.length().get())?;
-        Ok((owner, begin))
+        Ok((grant, begin))
     }
 
     /// Refuses before the body what the device cannot hold.
@@ -106,6 +129,19 @@ impl<'a> Call<'a> {
     pub(super) fn with_cors(&self, answer: ResponseHead) -> ResponseHead {
         self.gateway.cors.applied_to(answer, &self.head)
     }
+}
+
+/// Refuses an upload that would become longer than its grant allows.
+fn within(bound: Option<UploadLength>, bytes: u64) -> Result<(), Problem> {
+    match bound {
+        Some(max) if bytes > max.get() => Err(Problem::TooLarge { max }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The upload that a path is about, whatever comes before.
+fn upload_in(path: &str) -> Option<UploadId> {
+    path.rsplit('/').next()?.parse().ok()
 }
 
 /// The head of an actix request, as plain data.

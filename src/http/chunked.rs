@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::auth::{Grant, Verb};
 use crate::engine::{ChunkOrder, ChunkStart, EngineError};
 use crate::protocol::chunked::address::{is_ours, session_at, session_in};
 use crate::protocol::chunked::chunk::{Arrival, Opening, stored};
@@ -104,7 +105,7 @@ pub(super) async fn upload(call: &Call<'_>, id: Option<UploadId>, body: Body) ->
 }
 
 /// What can be said before the body about a request of this protocol; `None` for any other (C-42).
-pub(super) fn judged(call: &Call<'_>) -> Option<Result<(), Failure>> {
+pub(super) async fn judged(call: &Call<'_>) -> Option<Result<(), Failure>> {
     let chunking = call.gateway.chunks.as_ref()?;
     let ours = is_ours(call.head.path);
     let stores = matches!(call.method, Method::Post | Method::Put);
@@ -112,9 +113,9 @@ pub(super) fn judged(call: &Call<'_>) -> Option<Result<(), Failure>> {
         return None;
     }
     Some(if ours && begin::is_meant(&call.head) {
-        call.beginning(&chunking.terms).map(|_| ())
+        call.beginning(&chunking.terms).await.map(|_| ())
     } else {
-        call.chunk(&chunking.terms).map(|_| ())
+        call.chunk(&chunking.terms).await.map(|_| ())
     })
 }
 
@@ -122,17 +123,18 @@ async fn begin(call: &mut Call<'_>, chunking: &Chunking, mut body: Body) -> Outc
     let (gateway, terms) = (call.gateway, &chunking.terms);
     if call.head.body == BodyLength::Unknown {
         // Before waiting for a byte, whoever may not create is sent away.
-        call.owner()?;
+        call.grant(Verb::Create).await?;
         if body.is_empty(&gateway.settings).await? {
             call.head.body = BodyLength::Empty;
         }
     }
-    let (owner, begin) = call.beginning(terms)?;
+    let (grant, begin) = call.beginning(terms).await?;
     let geometry = begin.geometry;
     let new = NewSession {
         geometry: Some(geometry),
         expects: begin.expects,
-        ..NewSession::of(owner, None, begin.metadata)
+        max_length: grant.max_length,
+        ..NewSession::of(grant.owner, None, begin.metadata)
     };
     let session = gateway.engine.create(new).await?;
     let name = SessionName::of(session.id());
@@ -146,19 +148,14 @@ async fn add(
     named: Result<Option<Named>, Problem>,
     body: Body,
 ) -> Outcome {
-    let (owner, chunk) = call.chunk(&chunking.terms)?;
+    let (owner, chunk) = call.chunk(&chunking.terms).await?;
     let named = named?.ok_or(Problem::MissingField {
         field: name::X_UPLOAD_SESSION_ID,
         expected: name::EXPECTED,
     })?;
     let meant = Meant::by(call, chunking, named, &owner).await?;
-    let order = ChunkOrder {
-        id: meant.id,
-        opens: meant.is_chosen.then(|| opening(owner.clone(), chunk.opening)),
-        owner,
-        claim: chunk.claim,
-        digest: chunk.digest,
-    };
+    let opens = meant.opening(call, chunk.opening).await?;
+    let order = ChunkOrder { id: meant.id, opens, owner, claim: chunk.claim, digest: chunk.digest };
     let started = call.gateway.engine.chunk(order).await;
     let started = started.map_err(|error| meant.explained(error))?;
     let (session, arrival) = match started {
@@ -174,7 +171,7 @@ async fn add(
 }
 
 async fn look(call: &Call<'_>, chunking: &Chunking, name: Result<SessionName, Problem>) -> Outcome {
-    let owner = call.owner()?;
+    let owner = call.grant(Verb::Inspect).await?.owner;
     let meant = Meant::by(call, chunking, Named::Session(name?), &owner).await?;
     let session = call.gateway.engine.peek(meant.id, &owner).await?;
     let called = Called { name: &meant.name, session: &session };
@@ -187,7 +184,7 @@ async fn cancel(
     chunking: &Chunking,
     name: Result<SessionName, Problem>,
 ) -> Outcome {
-    let owner = call.owner()?;
+    let owner = call.grant(Verb::Terminate).await?.owner;
     allowed(&chunking.terms)?;
     let meant = Meant::by(call, chunking, Named::Session(name?), &owner).await?;
     call.gateway.engine.terminate(meant.id, &owner).await?;
@@ -224,6 +221,20 @@ impl Meant {
         };
         tracing::Span::current().record("upload", tracing::field::display(meant.id));
         Ok(meant)
+    }
+
+    /// What a chunk begins, if there is no session yet: that takes the right to create one.
+    async fn opening(
+        &self,
+        call: &Call<'_>,
+        opening: Opening,
+    ) -> Result<Option<NewSession>, Failure> {
+        if !self.is_chosen || call.gateway.engine.session(self.id).await?.is_some() {
+            return Ok(None);
+        }
+        let Grant { owner, max_length, .. } = call.grant(Verb::Create).await?;
+        let new = NewSession::of(owner, None, opening.metadata);
+        Ok(Some(NewSession { expects: opening.expects, max_length, ..new }))
     }
 
     /// What the engine says, in the words of this protocol.
@@ -275,11 +286,6 @@ fn not_otherwise(call: &Call<'_>, name: SessionName) -> Result<Named, Problem> {
         }),
         Some(_) | None => Ok(url),
     }
-}
-
-/// What a chunk begins, if there is no session yet.
-fn opening(owner: Owner, opening: Opening) -> NewSession {
-    NewSession { expects: opening.expects, ..NewSession::of(owner, None, opening.metadata) }
 }
 
 /// `204`: the methods of an address.

@@ -2,7 +2,8 @@
 
 use actix_http::body::BoxBody;
 
-use crate::engine::Reader;
+use crate::auth::Verb;
+use crate::engine::{Download, EngineError, Reader};
 use crate::protocol::download::{self, Representation, Sharing};
 use crate::protocol::head::ResponseHead;
 use crate::upload::{Session, UploadId};
@@ -10,11 +11,12 @@ use crate::upload::{Session, UploadId};
 use super::call::Call;
 use super::failure::Failure;
 use super::file_body::FileBody;
+use super::gateway::Gateway;
 use super::reply::{LengthOnly, Tail};
 
 /// `GET` of a finished upload.
 pub(super) async fn get(call: &Call<'_>, id: UploadId) -> Result<(ResponseHead, Tail), Failure> {
-    let opened = call.gateway.engine.read(id, reader(call)?).await?;
+    let opened = opened(call, id).await?;
     let file = representation(call, opened.session());
     // As unguessable as an id, so that no upload contains it.
     let boundary = UploadId::generate().to_string();
@@ -29,7 +31,7 @@ pub(super) async fn get(call: &Call<'_>, id: UploadId) -> Result<(ResponseHead, 
 
 /// `HEAD` of a finished upload by somebody who may download but not see the upload itself.
 pub(super) async fn head(call: &Call<'_>, id: UploadId) -> Result<(ResponseHead, Tail), Failure> {
-    let opened = call.gateway.engine.read(id, reader(call)?).await?;
+    let opened = opened(call, id).await?;
     look(call, opened.session())
 }
 
@@ -47,18 +49,38 @@ pub(super) fn look(call: &Call<'_>, session: &Session) -> Result<(ResponseHead, 
     Ok((answer.head, tail))
 }
 
-/// Who may read: with public downloads the address is the key.
-fn reader(call: &Call<'_>) -> Result<Reader, Failure> {
-    if call.gateway.settings.auth.public_downloads {
-        Ok(Reader::Anyone)
-    } else {
-        Ok(Reader::Owner(call.owner()?))
+/// Opens a finished upload for whoever may read it.
+async fn opened(call: &Call<'_>, id: UploadId) -> Result<Download, Failure> {
+    if let Some(opened) = by_address(call, id).await {
+        return Ok(opened?);
     }
+    let owner = call.grant(Verb::Download).await?.owner;
+    Ok(call.gateway.engine.read(id, Reader::Owner(owner)).await?)
+}
+
+/// Opens a finished upload whose address is its key; `None` where it takes authorisation.
+///
+/// An upload that is not there, or not open, is `None` alike, unless every download is open.
+pub(super) async fn by_address(
+    call: &Call<'_>,
+    id: UploadId,
+) -> Option<Result<Download, EngineError>> {
+    let Gateway { engine, authority, settings, .. } = call.gateway;
+    if settings.public_downloads {
+        return Some(engine.read(id, Reader::Anyone).await);
+    }
+    if !authority.opens_any_downloads() {
+        return None;
+    }
+    let opened = engine.read(id, Reader::Anyone).await.ok()?;
+    authority.opens_downloads_of(opened.session().owner()).then_some(Ok(opened))
 }
 
 fn representation(call: &Call<'_>, session: &Session) -> Representation {
-    let auth = &call.gateway.settings.auth;
-    let open = auth.public_downloads || auth.tokens.is_empty();
+    let Gateway { authority, settings, .. } = call.gateway;
+    let open = settings.public_downloads
+        || authority.is_open()
+        || authority.opens_downloads_of(session.owner());
     let sharing = if open { Sharing::Public } else { Sharing::Private };
     Representation::of(session, sharing, |ending| {
         Some(actix_files::file_extension_to_mime(ending).essence_str().to_owned())

@@ -1,9 +1,11 @@
 //! `Expect: 100-continue`: a client that asks first is refused before it sends its body (T-94).
 //!
 //! actix answers `100 Continue` on its own before any handler runs, unless this service says no.
-//! It asks what the handlers ask first, as far as no store is needed for the answer.
+//! It asks what the handlers ask first, as far as no store is needed for the answer. Where the
+//! application has to be asked, the client waits with its body until it has answered.
 
 use std::future::{Ready, ready};
+use std::pin::Pin;
 
 use actix_http::body::BoxBody;
 use actix_http::{Request, Response};
@@ -40,22 +42,22 @@ impl ExpectService {
     /// # Errors
     ///
     /// The answer that refuses it.
-    pub fn judge(&self, request: &Request) -> Result<(), Response<BoxBody>> {
-        self.refusal(request).map_or(Ok(()), Err)
+    pub async fn judge(&self, request: &Request) -> Result<(), Response<BoxBody>> {
+        self.refusal(request).await.map_or(Ok(()), Err)
     }
 
     /// The refusal, if there is one.
-    fn refusal(&self, request: &Request) -> Option<Response<BoxBody>> {
+    async fn refusal(&self, request: &Request) -> Option<Response<BoxBody>> {
         let call = Call::new(&self.gateway, request.head());
-        if let Some(judged) = chunked::judged(&call) {
+        if let Some(judged) = chunked::judged(&call).await {
             let problem = judged.err()?.problem(None);
             let head = call.with_cors(protocol::chunked::refused(&problem));
             return Some(response(head, Tail::Own, problem.ends_connection()));
         }
         let target = target(call.head.path, &self.gateway.settings.base_path);
         let judged: Result<(), Failure> = match (call.method, target) {
-            (Method::Post, Target::Endpoint) => call.creation().map(|_| ()),
-            (Method::Patch, Target::Upload) => call.addition().map(|_| ()),
+            (Method::Post, Target::Endpoint) => call.creation().await.map(|_| ()),
+            (Method::Patch, Target::Upload) => call.addition().await.map(|_| ()),
             (Method::Patch, Target::Elsewhere) => Err(Problem::NotFound.into()),
             // Whatever else it is, its handler answers; nothing is gained by refusing it here.
             (
@@ -109,14 +111,12 @@ impl ServiceFactory<Request> for ExpectService {
 impl Service<Request> for ExpectService {
     type Response = Request;
     type Error = Response<BoxBody>;
-    type Future = Ready<Result<Request, Response<BoxBody>>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Request, Response<BoxBody>>>>>;
 
     actix_service::always_ready!();
 
     fn call(&self, request: Request) -> Self::Future {
-        ready(match self.refusal(&request) {
-            Some(refusal) => Err(refusal),
-            None => Ok(request),
-        })
+        let service = self.clone();
+        Box::pin(async move { service.judge(&request).await.map(|()| request) })
     }
 }

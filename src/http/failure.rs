@@ -1,5 +1,6 @@
 //! **The** place where an engine failure becomes something a client may see.
 
+use crate::auth::Denied;
 use crate::engine::EngineError;
 use crate::protocol::problem::Problem;
 use crate::upload::{Refusal, UploadId, UploadOffset};
@@ -98,6 +99,22 @@ fn problem(error: EngineError) -> Problem {
         EngineError::NoRoom { offset } => Problem::NoRoom { offset },
         EngineError::ShuttingDown => Problem::ShuttingDown,
         EngineError::Storage(_) => Problem::Internal,
+    }
+}
+
+/// The problem of a refused credential: less than we know, because guessers read it too.
+pub(super) fn denied(why: &Denied) -> Problem {
+    match why {
+        Denied::Missing
+        | Denied::Unknown
+        | Denied::Expired
+        | Denied::TooEarly
+        | Denied::NotForUs
+        | Denied::Unusable => Problem::Unauthorized,
+        Denied::Verb | Denied::Forbidden => Problem::Forbidden,
+        Denied::Unavailable { retry_after } => {
+            Problem::AuthorityUnavailable { retry_after_seconds: retry_after.as_secs().max(1) }
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the handlers share.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::auth::Authority;
 use crate::engine::{Clock as _, Engine, SystemClock};
 use crate::protocol::chunked::{NameKey, Terms};
 use crate::protocol::cors::{CorsPolicy, Origins};
@@ -17,6 +19,7 @@ use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
 #[derive(Clone, Debug)]
 pub struct Gateway {
     pub(super) engine: Engine,
+    pub(super) authority: Arc<Authority>,
     pub(super) settings: HttpSettings,
     pub(super) profile: Profile,
     pub(super) cors: CorsPolicy,
@@ -48,7 +51,11 @@ impl Gateway {
     /// # Errors
     ///
     /// [`GatewayError::PublicUrl`].
-    pub fn new(engine: Engine, settings: HttpSettings) -> Result<Self, GatewayError> {
+    pub fn new(
+        engine: Engine,
+        authority: Arc<Authority>,
+        settings: HttpSettings,
+    ) -> Result<Self, GatewayError> {
         let outside = match &settings.public_url {
             None => None,
             Some(url) => Some(
@@ -64,7 +71,7 @@ impl Gateway {
             let terms = Terms::new(chunks.chunk_bytes, engine.limits(), cancel);
             Chunking { terms, names: chunks.names.clone() }
         });
-        Ok(Self { engine, settings, profile, cors, chunks, outside })
+        Ok(Self { engine, authority, settings, profile, cors, chunks, outside })
     }
 
     /// Where the upload endpoint is, as the client of this request sees it, and where that client
@@ -87,7 +94,7 @@ impl Gateway {
         let said = if from_proxy { forwarded::read(head, believed) } else { Forwarded::default() };
         let outside = self.outside.clone().unwrap_or(said.outside);
         let base_path = self.settings.base_path.clone();
-        (Place { base_path, outside }, said.client.or(peer))
+        (Place { base_path, outside, link: None }, said.client.or(peer))
     }
 
     /// The time of day.

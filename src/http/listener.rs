@@ -4,6 +4,7 @@
 //! connection, and none of the bounds in [`super::transport`] could be kept.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,8 +38,12 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Judges a request that said `Expect: 100-continue`, before its body is invited.
 ///
-/// An answer refuses the body; the client then never sends it. Must be quick: it sees the head only.
-pub type Expect = Arc<dyn Fn(&Request) -> Result<(), Response<BoxBody>> + Send + Sync>;
+/// The request comes back if its body may come. An answer refuses the body; the client then never
+/// sends it. It sees the head only, and the client waits for it.
+pub type Expect = Arc<dyn Fn(Request) -> Verdict + Send + Sync>;
+
+/// What an [`Expect`] says in the end.
+pub type Verdict = Pin<Box<dyn Future<Output = Result<Request, Response<BoxBody>>>>>;
 
 /// What the listeners are told beside their settings.
 #[derive(Clone)]
@@ -51,7 +56,10 @@ pub struct Hooks {
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { expect: Arc::new(|_| Ok(())), connections: OpenConnections::default() }
+        Self {
+            expect: Arc::new(|request| Box::pin(std::future::ready(Ok(request)))),
+            connections: OpenConnections::default(),
+        }
     }
 }
 
@@ -292,9 +300,7 @@ where
         .on_connect_ext(|stream: &Stream, extensions| {
             extensions.insert(stream.connection().clone());
         })
-        .expect(fn_service(move |request: Request| {
-            std::future::ready(expect(&request).map(|()| request))
-        }))
+        .expect(fn_service(move |request: Request| expect(request)))
         .finish::<_, AnswerBody<B>>(Turns::<_, B>::new(application));
     let welcome = Rc::new(welcome.clone());
     fn_service(move |io: Io| {

@@ -14,7 +14,6 @@
 //! | `pace` | when a body is too slow |
 //! | `file_body` | the other way: stretches of a file as a response body |
 //! | `expect` | `Expect: 100-continue`: refusals before the body is sent |
-//! | `auth` | who may do anything |
 //! | `reply` | response heads become responses |
 //! | `failure` | **the** place where an engine failure becomes a problem |
 //!
@@ -42,7 +41,6 @@
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
-mod auth;
 mod bind;
 mod body;
 mod call;

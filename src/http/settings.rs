@@ -19,8 +19,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Origins allowed by CORS.
     pub cors: CorsSettings,
-    /// Who may do anything.
-    pub auth: AuthSettings,
+    /// Whether a finished upload may be downloaded by whoever knows its URL.
+    pub public_downloads: bool,
     /// Which tus extensions are on.
     pub extensions: ExtensionSettings,
     /// How chunk headers are offered; `None` if they are not.
@@ -65,30 +65,6 @@ pub struct CorsSettings {
     pub credentials: bool,
     /// How long a preflight may be cached.
     pub max_age: Duration,
-}
-
-/// Who may do anything.
-#[derive(Clone, Debug, Default)]
-pub struct AuthSettings {
-    /// Bearer tokens by name; none means that nothing authenticates.
-    pub tokens: Vec<BearerToken>,
-    /// Whether a finished upload may be downloaded by whoever knows its URL.
-    pub public_downloads: bool,
-}
-
-/// One static bearer token: kept as its SHA-256, compared in constant time, never printed.
-#[derive(Clone)]
-pub struct BearerToken {
-    /// The owner of what is uploaded with it.
-    pub name: String,
-    /// SHA-256 of the token.
-    pub sha256: [u8; 32],
-}
-
-impl std::fmt::Debug for BearerToken {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("BearerToken").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 /// Which tus extensions are offered; what the stores cannot do stays off regardless.

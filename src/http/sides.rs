@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_http::Request;
+use actix_service::Service as _;
 use actix_web::App;
 use actix_web::web::Data;
 
@@ -11,7 +12,7 @@ use super::admin::{self, Admin};
 use super::connection::OpenConnections;
 use super::expect::ExpectService;
 use super::gateway::Gateway;
-use super::listener::{Hooks, ListenError, Serving, serve};
+use super::listener::{Expect, Hooks, ListenError, Serving, serve};
 use super::metrics::Metrics;
 use super::routes::routes;
 use super::settings::{ListenAddress, ListenerSettings, ServerSettings};
@@ -36,7 +37,7 @@ pub fn uploads(
 ) -> Result<Serving, ListenError> {
     let gateway = Data::new(gateway);
     let judge = ExpectService::new(gateway.clone());
-    let expect = Arc::new(move |request: &Request| judge.judge(request));
+    let expect: Expect = Arc::new(move |request: Request| judge.call(request));
     let trace = Trace::new(Arc::clone(metrics), &gateway.settings.trusted_proxies);
     serve(listeners, settings, &Hooks { expect, connections }, move || {
         App::new().wrap(trace.clone()).configure(routes(gateway.clone()))

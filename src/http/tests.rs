@@ -14,18 +14,17 @@ use actix_web::test::{self, TestRequest};
 use actix_web::web::Data;
 use sha2::Digest as _;
 
+use crate::auth::{Authority, Parts, StaticToken, Tokens};
 use crate::engine::events::Unobserved;
 use crate::engine::{Engine, EngineParts, EngineSettings, SystemClock};
 use crate::protocol::chunked::NameKey;
 use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
-use crate::upload::BootId;
+use crate::upload::{BootId, UploadLength};
 
 use super::expect::ExpectService;
 use super::routes::routes;
-use super::settings::{
-    AuthSettings, BearerToken, ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings,
-};
+use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings};
 use super::{Gateway, GatewayError};
 
 fn settings() -> HttpSettings {
@@ -39,7 +38,7 @@ fn settings() -> HttpSettings {
             credentials: false,
             max_age: Duration::from_secs(60),
         },
-        auth: AuthSettings::default(),
+        public_downloads: false,
         extensions: ExtensionSettings {
             creation: true,
             creation_with_upload: true,
@@ -66,7 +65,12 @@ fn settings() -> HttpSettings {
 }
 
 fn gateway(settings: HttpSettings) -> Result<Data<Gateway>, GatewayError> {
-    let parts = EngineParts {
+    guarded(Parts::default(), settings)
+}
+
+fn guarded(parts: Parts, settings: HttpSettings) -> Result<Data<Gateway>, GatewayError> {
+    let authority = Arc::new(Authority::new(parts));
+    let engine = EngineParts {
         sessions: Arc::new(MemorySessionStore::new()),
         blobs: Arc::new(MemoryBlobStore::new(1 << 30)),
         settings: EngineSettings { threads: 1, ..EngineSettings::default() },
@@ -74,7 +78,7 @@ fn gateway(settings: HttpSettings) -> Result<Data<Gateway>, GatewayError> {
         boot: BootId::new("boot".to_owned()),
         observer: Arc::new(Unobserved),
     };
-    Gateway::new(Engine::start(parts).unwrap(), settings).map(Data::new)
+    Gateway::new(Engine::start(engine).unwrap(), authority, settings).map(Data::new)
 }
 
 /// The answer: status, a way to read fields, body.
@@ -119,13 +123,19 @@ fn forwarded(peer: &str) -> TestRequest {
         .insert_header(("X-Forwarded-Host", "up.example.org"))
 }
 
-fn tokens(public_downloads: bool) -> HttpSettings {
-    let token = |name: &str| BearerToken {
+/// A token for Ann, and one for Bob that is bounded and opens what he has uploaded.
+fn tokens() -> Parts {
+    let token = |name: &str| StaticToken {
         name: name.to_owned(),
         sha256: sha2::Sha256::digest(format!("{name}-secret")).into(),
+        max_length: UploadLength::new(8).filter(|_| name == "bob"),
+        public_downloads: name == "bob",
     };
-    let tokens = vec![token("ann"), token("bob")];
-    HttpSettings { auth: AuthSettings { tokens, public_downloads }, ..settings() }
+    Parts { tokens: Tokens::new(vec![token("ann"), token("bob")]), ..Parts::default() }
+}
+
+fn owned(public_downloads: bool) -> Data<Gateway> {
+    guarded(tokens(), HttpSettings { public_downloads, ..settings() }).unwrap()
 }
 
 fn by(name: &str, request: TestRequest) -> TestRequest {
@@ -169,7 +179,7 @@ async fn a_public_url_that_is_none_makes_no_gateway() {
 
 #[tokio::test]
 async fn an_upload_is_its_owners_and_nobody_else_can_even_see_it() {
-    let gateway = gateway(tokens(false)).unwrap();
+    let gateway = owned(false);
     let url = uploaded_by_ann(&gateway).await;
     let tus = |request: TestRequest| request.uri(&url).insert_header(("Tus-Resumable", "1.0.0"));
     let head = || TestRequest::default().method(actix_http::Method::HEAD);
@@ -190,7 +200,7 @@ async fn an_upload_is_its_owners_and_nobody_else_can_even_see_it() {
 
 #[tokio::test]
 async fn an_override_is_authorised_as_what_it_turns_into() {
-    let gateway = gateway(tokens(false)).unwrap();
+    let gateway = owned(false);
     let url = uploaded_by_ann(&gateway).await;
     let sneaky = TestRequest::default()
         .method(actix_http::Method::OPTIONS)
@@ -202,7 +212,7 @@ async fn an_override_is_authorised_as_what_it_turns_into() {
 
 #[tokio::test]
 async fn with_public_downloads_the_address_opens_the_file_but_not_the_upload() {
-    let gateway = gateway(tokens(true)).unwrap();
+    let gateway = owned(true);
     let url = uploaded_by_ann(&gateway).await;
     let head = || TestRequest::default().method(actix_http::Method::HEAD).uri(&url);
     let file = ask(&gateway, TestRequest::get().uri(&url)).await;
@@ -218,8 +228,52 @@ async fn with_public_downloads_the_address_opens_the_file_but_not_the_upload() {
 }
 
 #[tokio::test]
+async fn an_owner_s_downloads_can_be_open_while_those_of_others_are_not() {
+    let gateway = owned(false);
+    let bobs = ask(&gateway, by("bob", with_bytes("hello"))).await;
+    let (bobs, anns) =
+        (bobs.field("location").unwrap().to_owned(), uploaded_by_ann(&gateway).await);
+    let get = |url: &str| TestRequest::get().uri(url);
+    let head = |url: &str| get(url).method(actix_http::Method::HEAD);
+    let open = ask(&gateway, get(&bobs)).await;
+    assert_eq!((open.status, open.body.as_slice()), (200, &b"hello"[..]));
+    assert!(open.field("cache-control").unwrap().starts_with("public"));
+    assert_eq!(ask(&gateway, by("ann", get(&bobs))).await.status, 200);
+    for looked in [ask(&gateway, head(&bobs)).await, ask(&gateway, by("ann", head(&bobs))).await] {
+        assert_eq!((looked.status, looked.field("upload-offset")), (200, None));
+    }
+    assert_eq!(ask(&gateway, get(&anns)).await.status, 401);
+    assert_eq!(ask(&gateway, head(&anns)).await.status, 401);
+    assert_eq!(ask(&gateway, by("bob", get(&anns))).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_bounded_credential_creates_nothing_longer() {
+    let gateway = owned(false);
+    assert_eq!(ask(&gateway, by("bob", creation("8"))).await.status, 201);
+    let refused = ask(&gateway, by("bob", creation("9"))).await;
+    assert_eq!((refused.status, refused.field("tus-max-size")), (413, Some("8")));
+    let deferred = TestRequest::post()
+        .uri("/files")
+        .insert_header(("Tus-Resumable", "1.0.0"))
+        .insert_header(("Upload-Defer-Length", "1"));
+    let deferred = ask(&gateway, by("bob", deferred)).await.field("location").unwrap().to_owned();
+    let patch = |fields: [(&'static str, &'static str); 2]| {
+        let patch = TestRequest::patch()
+            .uri(&deferred)
+            .insert_header(("Tus-Resumable", "1.0.0"))
+            .insert_header(("Content-Type", "application/offset+octet-stream"));
+        by("bob", fields.into_iter().fold(patch, TestRequest::insert_header))
+    };
+    let declared = patch([("Upload-Offset", "0"), ("Upload-Length", "9")]);
+    assert_eq!(ask(&gateway, declared).await.status, 413);
+    let sent = patch([("Upload-Offset", "0"), ("Content-Length", "9")]).set_payload("123456789");
+    assert_eq!(ask(&gateway, sent).await.status, 413);
+}
+
+#[tokio::test]
 async fn every_answer_to_a_page_can_be_read_by_it() {
-    let gateway = gateway(tokens(false)).unwrap();
+    let gateway = owned(false);
     for request in [
         TestRequest::get().uri("/nowhere"),
         TestRequest::put().uri("/files"),
@@ -246,7 +300,7 @@ async fn expected(gateway: &Data<Gateway>, request: TestRequest) -> Result<Reque
 
 #[tokio::test]
 async fn who_waits_for_a_go_ahead_is_refused_before_the_body() {
-    let gateway = gateway(tokens(false)).unwrap();
+    let gateway = owned(false);
     let id = "/files/0123456789abcdef0123456789abcdef";
     let patch = |uri: &str| {
         TestRequest::patch()

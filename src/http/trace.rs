@@ -270,8 +270,9 @@ impl Drop for Entry {
     }
 }
 
-/// The upload that a path is about, whatever comes before.
+/// The upload that a path is about, whatever comes before; a query is never looked at.
 fn upload_in(path: &str) -> Option<UploadId> {
+    let path = path.split('?').next()?;
     path.trim_end_matches('/').rsplit('/').next()?.parse().ok()
 }
 
@@ -308,7 +309,11 @@ mod tests {
     #[test]
     fn the_upload_is_found_in_paths_and_locations() {
         let id = UploadId::generate();
-        for path in [format!("/files/{id}"), format!("https://a.example/x/{id}/")] {
+        for path in [
+            format!("/files/{id}"),
+            format!("https://a.example/x/{id}/"),
+            format!("/f/{id}?link=a/b"),
+        ] {
             assert_eq!(upload_in(&path), Some(id));
         }
         assert_eq!(upload_in("/files/"), None);

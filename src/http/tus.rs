@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::auth::Verb;
 use crate::engine::{AppendOrder, Body as FirstBody, EngineError, WhenCut};
 use crate::protocol::download as wire;
 use crate::protocol::head::{BodyLength, ResponseHead};
@@ -85,12 +86,12 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
     let (gateway, settings) = (call.gateway, &call.gateway.settings);
     if call.head.body == BodyLength::Unknown && !carries_bytes(&call.head) {
         // Before waiting for a byte, whoever may not create is sent away.
-        call.owner()?;
+        call.grant(Verb::Create).await?;
         if body.is_empty(settings).await? {
             call.head.body = BodyLength::Empty;
         }
     }
-    let session = match call.creation()? {
+    let session = match call.creation().await? {
         Create::Upload(new) => gateway.engine.create(new).await?,
         Create::Final(order) => gateway.engine.concatenate(order).await?,
         Create::WithBody(new, first) => {
@@ -106,7 +107,7 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
 }
 
 async fn add(call: &Call<'_>, id: UploadId, body: Body) -> Outcome {
-    let (owner, append::Append { request, digest }) = call.addition()?;
+    let (owner, append::Append { request, digest }) = call.addition().await?;
     let order = AppendOrder { id, owner, request, digest };
     let transfer = call.gateway.engine.append(order).await?;
     let session = body.pour(transfer, &call.gateway.settings).await?;
@@ -115,13 +116,24 @@ async fn add(call: &Call<'_>, id: UploadId, body: Body) -> Outcome {
 
 async fn look(call: &Call<'_>, id: UploadId) -> Outcome {
     let asker = inspect::read(&call.head)?;
-    // With public downloads, whoever has the address may see the file, but not the upload.
-    let open = asker == Asker::Anybody && call.gateway.settings.auth.public_downloads;
-    if open && !call.head.has("Authorization") {
-        return download::head(call, id).await;
+    let anybody = asker == Asker::Anybody;
+    // Where the address is the key, whoever has it may see the file, but not the upload.
+    if anybody
+        && !call.has_credential()
+        && let Some(opened) = download::by_address(call, id).await
+    {
+        return download::look(call, opened?.session());
     }
-    let session = match call.gateway.engine.inspect(id, &call.owner()?).await {
-        Err(EngineError::NotFound) if open => return download::head(call, id).await,
+    let owner = match call.grant(Verb::Inspect).await {
+        // Who may download but not ask is told what a download would be.
+        Err(Problem::Forbidden) if anybody => return download::head(call, id).await,
+        granted => granted?.owner,
+    };
+    let session = match call.gateway.engine.inspect(id, &owner).await {
+        Err(EngineError::NotFound) if anybody => match download::by_address(call, id).await {
+            Some(opened) => return download::look(call, opened?.session()),
+            None => return Err(EngineError::NotFound.into()),
+        },
         looked => looked?,
     };
     let standing = inspect::inspected(&session, &call.gateway.profile);
@@ -134,7 +146,7 @@ async fn look(call: &Call<'_>, id: UploadId) -> Outcome {
 }
 
 async fn remove(call: &Call<'_>, id: UploadId) -> Outcome {
-    let owner = call.owner()?;
+    let owner = call.grant(Verb::Terminate).await?.owner;
     terminate::read(&call.head, &call.gateway.profile)?;
     call.gateway.engine.terminate(id, &owner).await?;
     Ok((terminate::terminated(), Tail::Own))

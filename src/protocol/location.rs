@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use crate::upload::UploadId;
 
+use super::token::link;
+
 /// Under which address clients reach the upload endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -11,6 +13,8 @@ pub struct Place {
     pub base_path: String,
     /// Scheme, host and prefix in front of it, as clients see them.
     pub outside: Outside,
+    /// The signed link by which the client came, so that it comes by it again.
+    pub link: Option<String>,
 }
 
 /// What lies between a client and our base path.
@@ -82,11 +86,20 @@ pub fn prefix(text: &str) -> Option<String> {
 }
 
 impl Place {
-    /// The URL of an upload: path-absolute unless the outside has an origin (T-61).
+    /// The URL of an upload: path-absolute unless the outside has an origin (T-61); with the link by
+    /// which the client came, if it did.
     #[must_use]
     pub fn of(&self, id: UploadId) -> String {
         let origin = self.outside.origin.as_deref().unwrap_or_default();
-        format!("{origin}{}{}/{id}", self.outside.prefix, self.base_path)
+        self.by_link(format!("{origin}{}{}/{id}", self.outside.prefix, self.base_path))
+    }
+
+    /// The URL with the link by which the client came, if it did.
+    #[must_use]
+    pub fn by_link(&self, url: String) -> String {
+        let Some(link) = self.link.as_deref() else { return url };
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}{}={link}", link::PARAMETER)
     }
 
     /// The URL of a path that does not lie below the base path, such as `/upload-status`.
@@ -109,13 +122,23 @@ impl Place {
     /// may or may not carry the prefix that a proxy strips.
     #[must_use]
     pub fn upload_at(&self, url: &str) -> Option<UploadId> {
-        let path = path_of(url)?;
+        let path = path_of(without_link(url))?;
         let with_prefix = path.strip_prefix(self.outside.prefix.as_str());
         [with_prefix, Some(path)].into_iter().flatten().find_map(|path| {
             let id = path.strip_prefix(self.base_path.as_str())?.strip_prefix('/')?;
             id.parse().ok()
         })
     }
+}
+
+/// A URL without the signed link at its end, which is a credential and not part of the address.
+#[must_use]
+pub fn without_link(url: &str) -> &str {
+    let cut = url.split_once('?').filter(|(_, query)| {
+        let link = query.strip_prefix(link::PARAMETER).and_then(|rest| rest.strip_prefix('='));
+        link.is_some_and(|link| link.bytes().all(link::is_written_with))
+    });
+    cut.map_or(url, |(address, _)| address)
 }
 
 /// The path of a path-absolute, network-path or absolute http(s) URL.
@@ -144,7 +167,7 @@ mod tests {
         let outside = public_url.map_or_else(Outside::default, |url| {
             Outside::from_public_url(url).expect("a public URL")
         });
-        Place { base_path: "/files".to_owned(), outside }
+        Place { base_path: "/files".to_owned(), outside, link: None }
     }
 
     #[test]
@@ -199,6 +222,20 @@ mod tests {
             format!("https://up.example.org/in/files/{ID}"),
         ] {
             assert_eq!(place(Some("https://up.example.org/in")).upload_at(&url), id, "{url}");
+        }
+    }
+
+    #[test]
+    fn who_came_by_a_link_is_sent_on_with_it_and_still_means_the_same_upload() {
+        let by_link = Place { link: Some("tgl1.A-_".to_owned()), ..place(None) };
+        let url = by_link.of(ID.parse().unwrap());
+        assert_eq!(url, format!("/files/{ID}?link=tgl1.A-_"));
+        assert_eq!(by_link.upload_at(&url), ID.parse().ok());
+        assert_eq!(without_link(&url), format!("/files/{ID}"));
+        assert_eq!(by_link.endpoint(), "/files");
+        for other in ["/files/x?link=a&x", "/files/x?x&link=a", "/files/x?link", "/files/x?link=%"]
+        {
+            assert_eq!(without_link(other), other);
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `forwarded` | what a believed proxy says about the client's side |
 //! | `digest_field` | `Content-Digest` and `Repr-Digest` |
 //! | `bearer` | the `Authorization` field |
+//! | `token/` | what credentials say: claims and signed links |
 //! | `tus/` | tus 1.0.0 |
 //! | `chunked/` | chunk headers |
 //! | `download/` | ranges, conditions, safe names and types |
@@ -30,6 +31,7 @@ pub mod head;
 pub mod location;
 pub mod method;
 pub mod problem;
+pub mod token;
 pub mod tus;
 
 pub use head::{BodyLength, RequestHead, ResponseHead};

@@ -186,6 +186,15 @@ pub enum Problem {
     /// The request says nobody, or nobody we know (T-66).
     #[error("send `Authorization: Bearer` with a token this gateway knows")]
     Unauthorized,
+    /// The credential is good, but not for this.
+    #[error("your credential does not allow this; use one that does")]
+    Forbidden,
+    /// Who decides about the credential cannot be asked.
+    #[error("your credential cannot be judged at the moment; try again later")]
+    AuthorityUnavailable {
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
     /// The upload is not complete: nothing to download yet.
     #[error("the upload is not complete; nothing of it can be downloaded yet")]
     NotComplete,
@@ -290,6 +299,8 @@ impl Problem {
             Self::UnknownAddress { .. } => "unknown-address",
             Self::Expired => "expired",
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::AuthorityUnavailable { .. } => "authority-unavailable",
             Self::NotComplete => "not-complete",
             Self::PartialNotServed => "partial-not-served",
             Self::RangeNotSatisfiable { .. } => "range-not-satisfiable",
@@ -326,6 +337,8 @@ impl Problem {
             head.with("WWW-Authenticate", "Bearer realm=\"tidegate\"")
         } else if matches!(self, Self::ShuttingDown | Self::Busy) {
             head.with("Retry-After", "1")
+        } else if let Self::AuthorityUnavailable { retry_after_seconds } = self {
+            head.with("Retry-After", retry_after_seconds.to_string())
         } else {
             head
         }
@@ -374,6 +387,8 @@ impl Problem {
             | Self::UnknownAddress { .. }
             | Self::Expired
             | Self::Unauthorized
+            | Self::Forbidden
+            | Self::AuthorityUnavailable { .. }
             | Self::NotComplete
             | Self::PartialNotServed
             | Self::RangeNotSatisfiable { .. }

@@ -54,6 +54,8 @@ fn all() -> Vec<Problem> {
         Problem::UnknownAddress { endpoint: "/files".into() },
         Problem::Expired,
         Problem::Unauthorized,
+        Problem::Forbidden,
+        Problem::AuthorityUnavailable { retry_after_seconds: 5 },
         Problem::NotComplete,
         Problem::PartialNotServed,
         Problem::RangeNotSatisfiable { length: 1 },

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::error::ServerError;
+use super::secret::Secret;
 
 /// A data directory that this process alone works on.
 #[derive(Debug)]
@@ -54,6 +55,15 @@ impl DataDir {
         self.path.join("blobs")
     }
 
+    /// The secret of this directory, made at the first start.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Secret`] if it cannot be read or made.
+    pub fn secret(&self) -> Result<Secret, ServerError> {
+        secret_in(&self.path)
+    }
+
     /// Moves the session store out of the way, keeping it; returns where it is now, or `None` if
     /// there was none.
     ///
@@ -80,6 +90,16 @@ impl DataDir {
     }
 }
 
+/// The secret of the data directory `path`, without claiming the directory: a gateway may run on it.
+///
+/// # Errors
+///
+/// [`ServerError::Secret`] if it cannot be read or made.
+pub fn secret_in(path: &Path) -> Result<Secret, ServerError> {
+    let path = path.join("secret");
+    Secret::read_or_make(&path).map_err(|source| ServerError::Secret { path, source })
+}
+
 /// Private to its user: uploads lie there as the clients sent them.
 fn create(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
@@ -104,6 +124,14 @@ mod tests {
         let data = DataDir::claim(&folder.path().join("a/b")).unwrap();
         assert!(data.path().is_absolute());
         assert!(data.path().is_dir());
+    }
+
+    #[test]
+    fn a_directory_keeps_its_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::claim(folder.path()).unwrap();
+        let key = data.secret().unwrap().key_for("x");
+        assert_eq!(secret_in(folder.path()).unwrap().key_for("x"), key, "beside a gateway");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Looking changes nothing. Rebuilding deletes nothing: a store that cannot be used is kept aside.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use crate::upload::{Phase, Session, UploadId, record};
 
 use super::data_dir::DataDir;
 use super::error::ServerError;
-use super::wiring;
+use super::secret::Secret;
+use super::{authority, wiring};
 
 /// Uploads looked at per step.
 const PAGE: usize = 512;
@@ -69,6 +71,7 @@ pub async fn examine(settings: &Settings) -> Result<Vec<Finding>, ServerError> {
     }
     let data = DataDir::claim(path)?;
     let mut findings = vec![written(data.path())];
+    findings.extend(authorisation(&data, settings));
     let blobs = wiring::open_blobs(&data, settings)?;
     findings.push(room(blobs.room()?));
     if !data.sessions().exists() {
@@ -91,6 +94,36 @@ pub async fn examine(settings: &Settings) -> Result<Vec<Finding>, ServerError> {
         }
     }
     Ok(findings)
+}
+
+/// The files that say who may do what.
+fn authorisation(data: &DataDir, settings: &Settings) -> Vec<Finding> {
+    let unusable = authority::unusable_files(settings).into_iter();
+    let mut findings: Vec<Finding> =
+        unusable.map(|text| Finding::new(Grade::Wrong, text)).collect();
+    let path = data.path().join("secret");
+    match Secret::read(&path).and_then(|_| std::fs::metadata(&path)) {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+            let text = format!(
+                "{} can be read by other users, who could make upload links; chmod 600 it",
+                path.display()
+            );
+            findings.push(Finding::new(Grade::Wrong, text));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = "there is no secret yet; the gateway makes it, and older links are void";
+            findings.push(Finding::new(Grade::Note, text));
+        }
+        Err(error) => {
+            let text = format!(
+                "{} cannot be used: {error}; put it back, or remove it, which ends every link",
+                path.display()
+            );
+            findings.push(Finding::new(Grade::Wrong, text));
+        }
+    }
+    findings
 }
 
 fn open(path: &Path, settings: &Settings) -> Result<Arc<dyn SessionStore>, ServerError> {

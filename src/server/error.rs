@@ -107,6 +107,21 @@ pub enum ServerError {
         #[source]
         source: crate::config::token::TokenError,
     },
+    /// A file with keys for JSON Web Tokens cannot be used.
+    #[error("a key file of auth.jwt cannot be used")]
+    KeyFile(#[from] crate::auth::KeyFileError),
+    /// A secret cannot be read or made.
+    #[error("the secret {} cannot be used; is that where your gateway has its own?", path.display())]
+    Secret {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A link cannot be made as wanted.
+    #[error("{0}")]
+    Link(&'static str),
     /// The system failed while the gateway was running.
     #[error("{doing} failed")]
     Io {

@@ -3,8 +3,11 @@
 //! | file | holds |
 //! |---|---|
 //! | `wiring` | the only place that names adapters |
+//! | `authority` | who may do what, put together from the settings |
 //! | `translate` | settings, as the layers below understand them |
 //! | `data_dir` | the data directory, locked for one process |
+//! | `secret` | the secret of a data directory, and the keys made from it |
+//! | `links` | makes upload links |
 //! | `boot` | which start of the kernel this is |
 //! | `telemetry` | logs |
 //! | `serve` | a gateway from start to stop |
@@ -17,12 +20,15 @@
 //! | `error` | why it does not run, and what to do |
 
 pub mod admin_client;
+pub mod authority;
 pub mod banner;
 pub mod boot;
 pub mod data_dir;
 pub mod doctor;
 pub mod error;
+pub mod links;
 pub mod notify;
+pub mod secret;
 mod serve;
 pub mod sessions;
 pub mod shutdown;

@@ -16,6 +16,7 @@ use crate::http::listener::{Serving, Stopper};
 use crate::http::settings::ListenAddress;
 use crate::http::tls::Certificates;
 
+use super::authority::Guard;
 use super::banner::{Banner, Bound};
 use super::data_dir::DataDir;
 use super::error::ServerError;
@@ -37,7 +38,7 @@ pub(super) async fn serve(settings: &Settings, out: &mut impl Write) -> Result<(
     // A banner that nobody reads is no reason not to serve.
     drop(announce(settings, &data, &started.sides, out));
     notify::ready();
-    let outcome = live(started, signals, settings.timeouts.shutdown.get()).await;
+    let outcome = live(started, signals, settings).await;
     tracing::info!("stopped");
     outcome
 }
@@ -66,7 +67,7 @@ fn announce(
         base_path: &settings.server.base_path,
         admin: admin.unwrap_or(settings.server.admin_listen),
         data: data.path(),
-        token_needed: !settings.auth.tokens.is_empty(),
+        token_needed: !settings.auth.is_open(),
     };
     out.write_all(banner.text().as_bytes())?;
     out.flush()
@@ -76,6 +77,7 @@ fn announce(
 pub(super) struct Started {
     pub(super) engine: Engine,
     pub(super) sides: Sides,
+    pub(super) guard: Guard,
 }
 
 /// Both sides of it, bound.
@@ -87,8 +89,13 @@ pub(super) struct Sides {
 }
 
 /// From the first connection to the last.
-async fn live(started: Started, mut signals: Signals, bound: Duration) -> Result<(), ServerError> {
-    let Started { engine, sides: Sides { uploads, operators, stopping } } = started;
+async fn live(
+    started: Started,
+    mut signals: Signals,
+    settings: &Settings,
+) -> Result<(), ServerError> {
+    let Started { engine, sides: Sides { uploads, operators, stopping }, guard } = started;
+    let bound = settings.timeouts.shutdown.get();
     let stoppers = [uploads.stopper(), operators.stopper()];
     let certificates = uploads.certificates();
     {
@@ -99,7 +106,8 @@ async fn live(started: Started, mut signals: Signals, bound: Duration) -> Result
                 tokio::time::timeout(HURRY, engine.stop()).await.ok();
                 return outcome.map(drop).map_err(failed("serving"));
             }
-            () = attend(&mut signals, &certificates) => {}
+            () = attend(&mut signals, &certificates, &guard) => {}
+            () = guard.follow(settings.auth.jwt.reload_interval.get()) => {}
             () = notify::watchdog() => {}
         }
         stopping.store(true, Ordering::Release);
@@ -124,19 +132,19 @@ async fn live(started: Started, mut signals: Signals, bound: Duration) -> Result
 }
 
 /// Does what signals ask for, until one asks to stop.
-async fn attend(signals: &mut Signals, certificates: &[Arc<Certificates>]) {
+async fn attend(signals: &mut Signals, certificates: &[Arc<Certificates>], guard: &Guard) {
     loop {
         match signals.next().await {
             Wish::Stop => return,
-            Wish::Reload => reload(certificates).await,
+            Wish::Reload => {
+                reload(certificates).await;
+                guard.reload().await;
+            }
         }
     }
 }
 
 async fn reload(certificates: &[Arc<Certificates>]) {
-    if certificates.is_empty() {
-        tracing::info!("asked to reload, but there are no certificates");
-    }
     for one in certificates {
         let one = Arc::clone(one);
         match tokio::task::spawn_blocking(move || one.reload()).await {

@@ -6,13 +6,11 @@ use crate::config::settings::{Durability, Settings};
 use crate::config::{Address, Size, Span};
 use crate::engine::{self, EngineSettings};
 use crate::http::settings::{
-    AuthSettings, BearerToken, ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings,
-    ListenAddress, ListenerSettings, ServerSettings, TlsSettings,
+    ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress, ListenerSettings,
+    ServerSettings, TlsSettings,
 };
 use crate::protocol::chunked::NameKey;
 use crate::upload::{Limits, UploadLength};
-
-use super::error::ServerError;
 
 /// The engine's bounds.
 #[must_use]
@@ -62,18 +60,15 @@ fn chunks(settings: &Settings, names: NameKey) -> Option<ChunkSettings> {
 }
 
 /// How the upload endpoint behaves. `names` leads session ids that clients chose to uploads.
-///
-/// # Errors
-///
-/// [`ServerError::Token`] if a token cannot be used, for instance because its file went away.
-pub fn http(settings: &Settings, names: NameKey) -> Result<HttpSettings, ServerError> {
+#[must_use]
+pub fn http(settings: &Settings, names: NameKey) -> HttpSettings {
     let (server, timeouts) = (&settings.server, &settings.timeouts);
-    Ok(HttpSettings {
+    HttpSettings {
         base_path: server.base_path.clone(),
         public_url: server.public_url.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
         cors: cors(settings),
-        auth: auth(settings)?,
+        public_downloads: settings.auth.public_downloads,
         extensions: extensions(settings),
         chunks: chunks(settings, names),
         read_timeout: timeouts.readtimeout.get(),
@@ -85,7 +80,7 @@ pub fn http(settings: &Settings, names: NameKey) -> Result<HttpSettings, ServerE
         read_buffer_bytes: settings.performance.read_buffer.in_memory(),
         linger: timeouts.linger.get(),
         linger_bytes: settings.network.linger_size.get(),
-    })
+    }
 }
 
 fn cors(settings: &Settings) -> CorsSettings {
@@ -96,19 +91,6 @@ fn cors(settings: &Settings) -> CorsSettings {
         credentials: cors.credentials,
         max_age: cors.max_age.get(),
     }
-}
-
-fn auth(settings: &Settings) -> Result<AuthSettings, ServerError> {
-    let tokens = settings.auth.tokens.iter().map(|token| {
-        let sha256 = token
-            .digest()
-            .map_err(|source| ServerError::Token { name: token.name.clone(), source })?;
-        Ok(BearerToken { name: token.name.clone(), sha256 })
-    });
-    Ok(AuthSettings {
-        tokens: tokens.collect::<Result<_, ServerError>>()?,
-        public_downloads: settings.auth.public_downloads,
-    })
 }
 
 const fn extensions(settings: &Settings) -> ExtensionSettings {

@@ -26,7 +26,52 @@ fn token(name: &str) -> TokenSettings {
         token: Some(Secret::new("0123456789abcdef0123".to_owned())),
         token_file: None,
         sha256: None,
+        max_size: None,
+        public_downloads: false,
     }
+}
+
+#[test]
+fn what_authenticates_closes_the_door_to_the_world() {
+    type Change = fn(&mut Settings);
+    let closes: [Change; 3] = [
+        |settings| settings.auth.required = true,
+        |settings| settings.auth.jwt.jwks = Some("keys.json".into()),
+        |settings| settings.auth.forward.url = Some("http://127.0.0.1:3000/auth".to_owned()),
+    ];
+    for close in closes {
+        let found = doubts(|settings| {
+            settings.server.listen = listening("0.0.0.0:80");
+            close(settings);
+        });
+        assert_eq!(found, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn settings_of_authorisation_that_make_no_sense_are_refused() {
+    type Change = fn(&mut Settings);
+    let changes: [(Change, &str); 10] = [
+        (|settings| settings.auth.jwt.owner_claim.clear(), "auth.jwt.owner_claim"),
+        (|settings| settings.auth.jwt.leeway = Span::hours(1), "auth.jwt.leeway"),
+        (|settings| settings.auth.jwt.issuer = Some("x".to_owned()), "no key"),
+        (|settings| settings.auth.jwt.max_token_size = Size::mib(1), "auth.jwt.max_token_size"),
+        (|settings| settings.auth.forward.url = Some("https://a@b/".to_owned()), "without user"),
+        (|settings| settings.auth.forward.url = Some("localhost".to_owned()), "auth.forward.url"),
+        (|settings| settings.auth.forward.fields.clear(), "auth.forward.fields"),
+        (|settings| settings.auth.forward.fields = vec!["Host".to_owned()], "passed on"),
+        (|settings| settings.auth.forward.owner_field = "a b".to_owned(), "owner_field"),
+        (|settings| settings.auth.forward.ca = Some("ca.pem".into()), "https://"),
+    ];
+    for (change, expected) in changes {
+        let text = one(change);
+        assert!(text.contains(expected), "{text}");
+    }
+    let links = one(|settings| {
+        settings.auth.links.enabled = false;
+        settings.auth.links.secret_file = Some("secret".into());
+    });
+    assert!(links.contains("auth.links.enabled"), "{links}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::{
-    Cors, Durability, Log, LogFormat, LogLevel, Network, Performance, Server, Storage, Timeouts,
-    Tls, Tus, Uploads,
+    Cors, Durability, ForwardAuth, JwtAuth, LinkAuth, Log, LogFormat, LogLevel, Network,
+    Performance, Server, Storage, Timeouts, Tls, Tus, Uploads,
 };
 use crate::config::{Listen, Size, Span};
 
@@ -34,6 +34,47 @@ impl Default for Tls {
             key: None,
             reload_interval: Span::seconds(60),
             handshake_timeout: Span::seconds(10),
+        }
+    }
+}
+
+impl Default for JwtAuth {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            jwks: None,
+            reload_interval: Span::seconds(60),
+            issuer: None,
+            audience: Vec::new(),
+            require_expiry: true,
+            leeway: Span::seconds(30),
+            owner_claim: "sub".to_owned(),
+            limit_claim: "max_size".to_owned(),
+            verbs_claim: "tidegate_verbs".to_owned(),
+            max_token_size: Size::kib(8),
+        }
+    }
+}
+
+impl Default for LinkAuth {
+    fn default() -> Self {
+        Self { enabled: true, secret_file: None }
+    }
+}
+
+impl Default for ForwardAuth {
+    fn default() -> Self {
+        Self {
+            url: None,
+            ca: None,
+            fields: vec!["Authorization".to_owned(), "Cookie".to_owned()],
+            owner_field: "X-Tidegate-Owner".to_owned(),
+            limit_field: "X-Tidegate-Max-Size".to_owned(),
+            timeout: Span::seconds(5),
+            max_requests: 32,
+            cache_entries: 10_000,
+            max_age: Span::seconds(60),
+            refused_age: Span::seconds(2),
         }
     }
 }

@@ -20,14 +20,15 @@ const IN_A_QUERY: &AsciiSet = &CONTROLS.add(b'=').add(b'@').add(b':');
 /// The URL of a session.
 #[must_use]
 pub fn session_url(place: &Place, name: &SessionName) -> String {
-    place.beside(&format!("{CHUNKED_UPLOAD}/{}", name.as_str()))
+    let url = place.beside(&format!("{CHUNKED_UPLOAD}/{}", name.as_str()));
+    place.by_link(url)
 }
 
 /// The URL of a session's status.
 #[must_use]
 pub fn status_url(place: &Place, name: &SessionName) -> String {
     let name = utf8_percent_encode(name.as_str(), IN_A_QUERY);
-    place.beside(&format!("{UPLOAD_STATUS}?{SESSION_ID}={name}"))
+    place.by_link(place.beside(&format!("{UPLOAD_STATUS}?{SESSION_ID}={name}")))
 }
 
 /// The session that a path below [`CHUNKED_UPLOAD`] means; `None` for the endpoint itself and for
@@ -80,7 +81,7 @@ mod tests {
 
     fn place(url: &str) -> Place {
         let outside = Outside::from_public_url(url).unwrap();
-        Place { base_path: "/files".to_owned(), outside }
+        Place { base_path: "/files".to_owned(), outside, link: None }
     }
 
     #[test]

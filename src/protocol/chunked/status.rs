@@ -28,7 +28,7 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::BodyBroken { .. }
         | P::BadRequest => 400,
         P::Unauthorized => 401,
-        P::FinalTakesNoBytes | P::PartialNotServed => 403,
+        P::Forbidden | P::FinalTakesNoBytes | P::PartialNotServed => 403,
         P::NotFound | P::UnknownAddress { .. } => 404,
         P::MethodNotAllowed { .. } => 405,
         P::Idle { .. } | P::TooSlow { .. } => 408,
@@ -42,7 +42,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::Busy => 423,
         P::MetadataTooLong { .. } => 431,
         P::Internal => 500,
-        P::ShuttingDown => 503,
+        P::ShuttingDown | P::AuthorityUnavailable { .. } => 503,
         P::NoRoom { .. } => 507,
         // What only tus or a download can meet; if it comes up here, the fault is ours.
         P::UnsupportedVersion

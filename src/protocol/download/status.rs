@@ -9,14 +9,14 @@ pub const fn status(problem: &Problem) -> u16 {
     use Problem as P;
     match problem {
         P::Unauthorized => 401,
-        P::PartialNotServed => 403,
+        P::PartialNotServed | P::Forbidden => 403,
         P::NotFound | P::UnknownAddress { .. } => 404,
         P::MethodNotAllowed { .. } => 405,
         P::NotComplete => 409,
         P::Expired => 410,
         P::PreconditionFailed => 412,
         P::RangeNotSatisfiable { .. } => 416,
-        P::Busy | P::ShuttingDown => 503,
+        P::Busy | P::ShuttingDown | P::AuthorityUnavailable { .. } => 503,
         P::BadRequest => 400,
         P::Internal => 500,
         // A request without bytes for us cannot meet these; if it does, the fault is ours.

@@ -33,6 +33,18 @@ pub struct FirstBytes {
     pub digest: Option<Digest>,
 }
 
+impl Create {
+    /// The same, for an upload that may not become longer than `max_length`, whatever it says now.
+    #[must_use]
+    pub fn bounded(self, max_length: Option<UploadLength>) -> Self {
+        match self {
+            Self::Upload(new) => Self::Upload(NewSession { max_length, ..new }),
+            Self::WithBody(new, first) => Self::WithBody(NewSession { max_length, ..new }, first),
+            Self::Final(order) => Self::Final(ConcatOrder { max_length, ..order }),
+        }
+    }
+}
+
 /// Reads a creation.
 ///
 /// # Errors

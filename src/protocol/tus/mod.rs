@@ -73,7 +73,7 @@ pub(crate) mod examples {
     }
 
     pub(crate) fn place() -> Place {
-        Place { base_path: "/files".to_owned(), outside: Outside::default() }
+        Place { base_path: "/files".to_owned(), outside: Outside::default(), link: None }
     }
 
     pub(crate) fn limits() -> Limits {

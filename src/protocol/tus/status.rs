@@ -34,7 +34,7 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::BodyBroken { .. }
         | P::BadRequest => 400,
         P::Unauthorized => 401,
-        P::FinalTakesNoBytes | P::FinalWithBody | P::PartialNotServed => 403,
+        P::FinalTakesNoBytes | P::FinalWithBody | P::PartialNotServed | P::Forbidden => 403,
         P::PartMissing { .. } | P::NotFound | P::UnknownAddress { .. } => 404,
         P::MethodNotAllowed { .. } => 405,
         P::Idle { .. } | P::TooSlow { .. } => 408,
@@ -48,7 +48,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::MetadataTooLong { .. } => 431,
         P::ChecksumMismatch { .. } | P::UploadMismatch => 460,
         P::Internal => 500,
-        P::ShuttingDown => 503,
+        P::ShuttingDown | P::AuthorityUnavailable { .. } => 503,
         P::NoRoom { .. } => 507,
     }
 }

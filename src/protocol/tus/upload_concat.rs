@@ -2,7 +2,7 @@
 
 use crate::protocol::field::single;
 use crate::protocol::head::RequestHead;
-use crate::protocol::location::Place;
+use crate::protocol::location::{Place, without_link};
 use crate::protocol::problem::Problem;
 use crate::upload::UploadId;
 
@@ -21,7 +21,8 @@ pub enum UploadConcat {
     Final {
         /// The parts.
         parts: Vec<UploadId>,
-        /// The field as it was written, to be echoed (T-149).
+        /// The field as it was written, to be echoed (T-149); without signed links, which are
+        /// credentials and are not kept.
         as_received: String,
     },
 }
@@ -48,14 +49,18 @@ pub fn read(
     if urls.is_empty() || !echoes {
         return Err(malformed());
     }
-    let mut parts = Vec::new();
+    let (mut parts, mut bare) = (Vec::new(), Vec::new());
     for url in urls.split(' ').filter(|url| !url.is_empty()) {
         if parts.len() >= max_parts {
             return Err(Problem::PartCount { max: max_parts });
         }
         parts.push(place.upload_at(url).ok_or(Problem::ForeignPart)?);
+        bare.push(without_link(url));
     }
-    Ok(Some(UploadConcat::Final { parts, as_received: text.to_owned() }))
+    let linked = bare.iter().map(|url| url.len()).sum::<usize>()
+        < urls.split(' ').map(str::len).sum::<usize>();
+    let as_received = if linked { format!("final;{}", bare.join(" ")) } else { text.to_owned() };
+    Ok(Some(UploadConcat::Final { parts, as_received }))
 }
 
 #[cfg(test)]
@@ -81,6 +86,17 @@ mod tests {
             Ok(Some(UploadConcat::Final { parts: vec![id, id], as_received }))
         );
         assert_eq!(parse(b"partial"), Ok(Some(UploadConcat::Partial)));
+    }
+
+    #[test]
+    fn parts_may_come_with_links_but_links_are_not_echoed() {
+        let id: UploadId = ID.parse().unwrap();
+        let text = format!("final;/files/{ID}?link=tgl1.AAAA  /files/{ID}");
+        let as_received = format!("final;/files/{ID} /files/{ID}");
+        assert_eq!(
+            parse(text.as_bytes()),
+            Ok(Some(UploadConcat::Final { parts: vec![id, id], as_received }))
+        );
     }
 
     #[test]
