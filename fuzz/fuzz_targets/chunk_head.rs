@@ -32,7 +32,7 @@ fuzz_target!(|input: (Vec<(u8, Vec<u8>)>, Option<u64>, String)| {
     let head = RequestHead { method: "PUT", path: "/chunked-upload", fields, body };
     let limits = Limits::default();
     let terms = Terms::new(NonZeroU64::new(5_000_000).unwrap(), &limits, true);
-    let place = Place { base_path: "/files".to_owned(), outside: Outside::default() };
+    let place = Place { base_path: "/files".to_owned(), outside: Outside::default(), link: None };
     match chunk::read(&head, &terms) {
         Ok(chunk) => {
             // What agrees with itself, and says enough, has its place in its own geometry.

@@ -53,7 +53,7 @@ impl Writer {
     }
 
     /// It is told to stop, and how.
-    fn is_stopped(mut self, client: &Client<'_>) -> Result<Exchange, Stop> {
+    fn stopped(mut self, client: &Client<'_>) -> Result<Exchange, Stop> {
         if !self.connection.hears_within(NOTICE)? {
             return Err(Stop::failed("the writer that lost was never told"));
         }
@@ -86,7 +86,7 @@ fn chunk_over_patch(client: &Client<'_>) -> Verdict {
     let chunk = session.put(client, 5)?;
     chunk.is(200)?.check(chunk.took < NOTICE, || format!("it took {:?}", chunk.took))?;
     chunk.has("Upload-Offset", "25000")?;
-    patch.is_stopped(client)?.is(409)?.has("Upload-Offset", "25000")?;
+    patch.stopped(client)?.is(409)?.has("Upload-Offset", "25000")?;
     client.offset_is(&upload, 25_000)?;
     session.put_all(client, [2, 3, 4, 6, 7, 8])?;
     session.is_whole(client)
@@ -98,7 +98,7 @@ fn patch_over_chunks(client: &Client<'_>) -> Verdict {
     let patch = client.patch(&upload, 0, session.piece(0))?;
     patch.is(204)?.check(patch.took < NOTICE, || format!("it took {:?}", patch.took))?;
     for writer in writers {
-        writer.is_stopped(client)?.refuses(409, "taken-over")?;
+        writer.stopped(client)?.refuses(409, "taken-over")?;
     }
     // What they brought is kept: 10,000 each of chunks 0 and 9, and twice 4,000.
     session.stands(client, &json!({"offset": 10_000, "uploaded_bytes": 28_000}))?;
@@ -146,7 +146,7 @@ fn deletion(client: &Client<'_>) -> Verdict {
     let deleted = client.delete(&upload)?;
     deleted.is(204)?.check(deleted.took < NOTICE, || format!("it took {:?}", deleted.took))?;
     for writer in writers {
-        writer.is_stopped(client)?.is(404)?;
+        writer.stopped(client)?.is(404)?;
     }
     session.status(client)?.is(404).map(drop)
 }
@@ -168,7 +168,7 @@ fn same_chunk(client: &Client<'_>) -> Verdict {
     // The newer brings less than the older, and breaks off too: what the older brought counts.
     let head = session.head(client, 3);
     let newer = Writer::begin(client, head, session.piece(3), 1000)?;
-    older.is_stopped(client)?.refuses(409, "taken-over")?;
+    older.stopped(client)?.refuses(409, "taken-over")?;
     drop(newer);
     session.stands(client, &json!({"uploaded_bytes": 14_000}))?;
     session.put_all(client, 0..9)?;
