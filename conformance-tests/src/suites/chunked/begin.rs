@@ -21,7 +21,7 @@ pub const GROUP: Group = Group {
         Case::new("a beginning without name or size is refused", &["C-12"], incomplete),
         Case::new("a beginning of too large an upload is refused", &["C-13"], too_large),
         Case::new("a beginning with a body is refused", &["C-14"], with_body),
-        Case::new("an empty upload is complete at once", &["C-18"], empty),
+        Case::new("a session without bytes is complete at once", &["C-18"], empty),
         Case::new("a name is data wherever it shows", &["C-19"], names),
         Case::new("a type that says something is kept", &["C-20"], types),
     ],
