@@ -7,7 +7,7 @@ use crate::upload::{AppendRequest, Digest, Owner, Refusal, UploadId};
 
 use super::error::EngineError;
 use super::lease::{Claim, Lease, Occupied};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Proof};
 use super::transfer::Transfer;
 use super::{Engine, Shared};
 
@@ -89,18 +89,19 @@ impl Shared {
         let limits = &self.settings.limits;
         let plan = stored.session.plan_append(&request, limits, self.clock.now())?;
         let brings_bytes = plan.budget_bytes > 0 && request.body_bytes != Some(0);
+        let proof = Proof { digest, end: false };
         let writer = if brings_bytes {
             let offset = Some(stored.session.offset());
             match self.has_room_for(request.body_bytes.unwrap_or(1)) {
                 Err(EngineError::NoRoom { .. }) => return Err(EngineError::NoRoom { offset }),
                 checked => checked?,
             }
-            Some(self.writer(id, plan.start, digest.as_ref()).await?)
+            Some(self.writer(id, plan.start, &proof).await?)
         } else {
             None
         };
         let Stored { session, revision } = stored;
-        let ledger = Ledger::open(Arc::clone(self), session, Some(revision), writer, digest);
+        let ledger = Ledger::open(Arc::clone(self), session, Some(revision), writer, proof);
         Ok(Transfer::lend(Arc::clone(self), lease, ledger, id, &plan))
     }
 }

@@ -7,7 +7,7 @@ use crate::upload::{AppendRequest, Digest, NewSession, Session, UploadId, Upload
 
 use super::error::EngineError;
 use super::events::Event;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Proof};
 use super::transfer::Transfer;
 use super::{Engine, Shared};
 
@@ -18,6 +18,17 @@ pub struct Body {
     pub bytes: Option<u64>,
     /// The digest the body must have (T-98).
     pub digest: Option<Digest>,
+    /// What becomes of it when it is cut.
+    pub when_cut: WhenCut,
+}
+
+/// What becomes of a first body that ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenCut {
+    /// What arrived counts and can be continued (T-92).
+    Keep,
+    /// Nothing of it stays, since nobody could continue it; until it ends nothing counts.
+    Discard,
 }
 
 impl Engine {
@@ -68,11 +79,12 @@ impl Engine {
             let plan = session.plan_append(&request, limits, shared.clock.now())?;
             let id = session.id();
             let lease = shared.leases.take(id).map_err(|_| EngineError::ShuttingDown)?;
+            let proof = Proof { digest: body.digest, end: body.when_cut == WhenCut::Discard };
             let writer = match body.bytes {
                 Some(0) => None,
-                Some(_) | None => Some(shared.writer(id, plan.start, body.digest.as_ref()).await?),
+                Some(_) | None => Some(shared.writer(id, plan.start, &proof).await?),
             };
-            let ledger = Ledger::open(Arc::clone(&shared), session, None, writer, body.digest);
+            let ledger = Ledger::open(Arc::clone(&shared), session, None, writer, proof);
             Ok(Transfer::lend(shared, lease, ledger, id, &plan))
         })
         .await
@@ -101,9 +113,9 @@ impl Shared {
         &self,
         id: UploadId,
         at: UploadOffset,
-        digest: Option<&Digest>,
+        proof: &Proof,
     ) -> Result<Arc<dyn BlobWriter>, EngineError> {
-        let tail = if digest.is_some() { Tail::Discard } else { Tail::Keep };
+        let tail = if proof.is_wanted() { Tail::Discard } else { Tail::Keep };
         Ok(Arc::from(self.blobs.begin(id, at, tail).await?))
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::storage::{BlobWriter, Revision, StorageError};
 use crate::upload::transition::Progress;
 use crate::upload::{
-    Digest, DigestHasher, Phase, Relation, Session, Sums, UploadLength, UploadOffset,
+    Digest, DigestHasher, Metadata, Phase, Relation, Session, Sums, UploadLength, UploadOffset,
 };
 
 use super::Shared;
@@ -24,6 +24,8 @@ struct Reached {
     offset: UploadOffset,
     sums: Sums,
     digest: Option<DigestHasher>,
+    /// The metadata that its end brought.
+    metadata: Option<Metadata>,
 }
 
 /// The committed state: the record and the revision a commit has to name.
@@ -37,13 +39,28 @@ struct Committed {
     settled: bool,
 }
 
+/// What makes the bytes of a transfer count, where arriving is not enough.
+#[derive(Debug, Default)]
+pub(super) struct Proof {
+    /// The digest they must have; until it was compared none of them counts (T-119).
+    pub(super) digest: Option<Digest>,
+    /// Their proper end: if they are cut, none of them counts.
+    pub(super) end: bool,
+}
+
+impl Proof {
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.digest.is_some() || self.end
+    }
+}
+
 /// The account of one transfer.
 pub(super) struct Ledger {
     shared: Arc<Shared>,
     /// `None` for a request without bytes.
     writer: Option<Arc<dyn BlobWriter>>,
-    /// The digest its bytes must have; until it was compared none of them counts (T-119).
-    expected: Option<Digest>,
+    /// What is to be seen before any of its bytes counts.
+    proof: Proof,
     reached: Mutex<Reached>,
     committed: AsyncMutex<Committed>,
 }
@@ -60,15 +77,16 @@ impl Ledger {
         session: Session,
         revision: Option<Revision>,
         writer: Option<Arc<dyn BlobWriter>>,
-        expected: Option<Digest>,
+        proof: Proof,
     ) -> Arc<Self> {
         let reached = Reached {
             offset: session.offset(),
             sums: session.sums().clone(),
-            digest: expected.as_ref().map(|digest| DigestHasher::new(digest.algorithm())),
+            digest: proof.digest.as_ref().map(|digest| DigestHasher::new(digest.algorithm())),
+            metadata: None,
         };
         let committed = AsyncMutex::new(Committed { session, revision, settled: false });
-        Arc::new(Self { shared, writer, expected, reached: Mutex::new(reached), committed })
+        Arc::new(Self { shared, writer, proof, reached: Mutex::new(reached), committed })
     }
 
     fn reached(&self) -> MutexGuard<'_, Reached> {
@@ -80,9 +98,16 @@ impl Ledger {
         self.reached().offset
     }
 
-    /// Whether its bytes count only once a digest was compared.
+    /// Whether its bytes count only once a digest was compared, or their end was seen.
     pub(super) const fn is_unproven(&self) -> bool {
-        self.expected.is_some()
+        self.proof.is_wanted()
+    }
+
+    /// What arrived is all there is, described by `metadata`; returns its length.
+    pub(super) fn close(&self, metadata: Metadata) -> Option<UploadLength> {
+        let mut reached = self.reached();
+        reached.metadata = Some(metadata);
+        UploadLength::new(reached.offset.get())
     }
 
     /// Writes a batch behind what is there, on this thread, and counts it.
@@ -151,7 +176,7 @@ impl Ledger {
     ) -> Result<Session, EngineError> {
         let mut committed = self.committed.lock().await;
         committed.settled = true;
-        if let Some(expected) = &self.expected {
+        if let Some(expected) = &self.proof.digest {
             let digest = self.reached().digest.clone().map(DigestHasher::finish);
             if digest.as_ref() != Some(expected) {
                 self.discard(&committed).await?;
@@ -211,6 +236,9 @@ impl Ledger {
             session.declare(length);
         }
         let reached = self.reached().clone();
+        if let Some(metadata) = reached.metadata {
+            session.describe(metadata);
+        }
         let grown = reached.offset != session.offset();
         if grown {
             self.sync(&session).await?;

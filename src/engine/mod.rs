@@ -50,7 +50,7 @@ use crate::upload::{BootId, Limits};
 
 pub use append::AppendOrder;
 pub use clock::{Clock, SystemClock};
-pub use create::Body;
+pub use create::{Body, WhenCut};
 pub use error::EngineError;
 pub use read::{Download, Reader};
 pub use settings::{Durability, EngineSettings};

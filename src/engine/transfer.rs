@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::upload::transition::Ceiling;
-use crate::upload::{AppendPlan, Session, UploadId, UploadLength};
+use crate::upload::{AppendPlan, Metadata, Session, UploadId, UploadLength};
 
 use super::Shared;
 use super::error::EngineError;
@@ -172,6 +172,19 @@ impl Transfer {
             Some(running) => running.settle(BodyEnd::Whole).await,
             None => Err(EngineError::ShuttingDown),
         }
+    }
+
+    /// The body of an upload of deferred length ended as it should, and was all of it: completes
+    /// the upload with the length it has reached, described by `metadata`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::complete`].
+    pub async fn complete_here(mut self, metadata: Metadata) -> Result<Session, EngineError> {
+        if let Some(running) = &mut self.running {
+            running.declares = running.ledger.close(metadata);
+        }
+        self.complete().await
     }
 
     /// The body ended early: makes durable what arrived.

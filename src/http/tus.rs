@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::engine::{AppendOrder, Body as FirstBody, EngineError};
+use crate::engine::{AppendOrder, Body as FirstBody, EngineError, WhenCut};
 use crate::protocol::download as wire;
 use crate::protocol::head::{BodyLength, ResponseHead};
 use crate::protocol::method::Method;
@@ -86,7 +86,8 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
         Create::Upload(new) => gateway.engine.create(new).await?,
         Create::Final(order) => gateway.engine.concatenate(order).await?,
         Create::WithBody(new, first) => {
-            let first = FirstBody { bytes: first.bytes, digest: first.digest };
+            let (bytes, digest) = (first.bytes, first.digest);
+            let first = FirstBody { bytes, digest, when_cut: WhenCut::Keep };
             let transfer = gateway.engine.create_with_body(new, first).await?;
             let (id, location) = (transfer.id(), call.place.of(transfer.id()));
             let poured = body.pour(transfer, settings).await;

@@ -24,7 +24,7 @@ async fn an_upload_without_bytes_is_complete_at_once() {
 #[tokio::test]
 async fn a_creation_can_bring_its_bytes() {
     let engine = engine();
-    let body = Body { bytes: Some(5), digest: Some(sha1_of(b"hello")) };
+    let body = Body { bytes: Some(5), digest: Some(sha1_of(b"hello")), when_cut: WhenCut::Keep };
     let mut transfer = engine.create_with_body(of_length(5), body).await.unwrap();
     let id = transfer.id();
     write(&mut transfer, b"hello").await.unwrap();
@@ -36,7 +36,7 @@ async fn a_creation_can_bring_its_bytes() {
 async fn a_creation_whose_checksum_does_not_match_leaves_nothing_behind() {
     let house = House::new();
     let engine = house.engine("this");
-    let body = Body { bytes: Some(5), digest: Some(sha1_of(b"other")) };
+    let body = Body { bytes: Some(5), digest: Some(sha1_of(b"other")), when_cut: WhenCut::Keep };
     let mut transfer = engine.create_with_body(of_length(5), body).await.unwrap();
     let id = transfer.id();
     write(&mut transfer, b"hello").await.unwrap();
@@ -44,6 +44,50 @@ async fn a_creation_whose_checksum_does_not_match_leaves_nothing_behind() {
     assert!(matches!(failure, EngineError::ChecksumMismatch { offset: None }));
     assert!(house.sessions.get(id).unwrap().is_none());
     assert_eq!(house.blobs.state(id).await.unwrap(), None);
+}
+
+fn all_or_nothing() -> (NewSession, Body) {
+    let body = Body { bytes: None, digest: None, when_cut: WhenCut::Discard };
+    (NewSession { length: None, ..of_length(0) }, body)
+}
+
+#[tokio::test]
+async fn a_body_that_counts_only_whole_is_complete_with_the_length_it_has_reached() {
+    for bytes in [&b"hello"[..], b""] {
+        let house = House::new();
+        let engine = house.engine("this");
+        let (new, body) = all_or_nothing();
+        let mut transfer = engine.create_with_body(new, body).await.unwrap();
+        write(&mut transfer, bytes).await.unwrap();
+        assert!(house.sessions.get(transfer.id()).unwrap().is_none());
+        let metadata = Metadata::parse("name d29ybGQ=").unwrap();
+        let session = transfer.complete_here(metadata.clone()).await.unwrap();
+        assert!(session.is_complete());
+        assert_eq!(session.metadata(), &metadata);
+        assert_eq!(content(&engine, session.id()).await.unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_counts_only_whole_leaves_nothing_behind_when_it_is_cut() {
+    let mut house = House::new();
+    house.settings.checkpoint_bytes = 1;
+    let engine = house.engine("this");
+    for halted in [true, false] {
+        let (new, body) = all_or_nothing();
+        let mut transfer = engine.create_with_body(new, body).await.unwrap();
+        let id = transfer.id();
+        write(&mut transfer, b"hel").await.unwrap();
+        write(&mut transfer, b"lo").await.unwrap();
+        if halted {
+            transfer.halt().await.unwrap();
+        } else {
+            drop(transfer);
+        }
+        let blobs = &house.blobs;
+        until("its bytes are gone", async || blobs.state(id).await.unwrap().is_none()).await;
+        assert!(house.sessions.get(id).unwrap().is_none());
+    }
 }
 
 #[tokio::test]
