@@ -156,6 +156,9 @@ pub struct Uploads {
     pub retention: Option<Span>,
     /// How long an expired or deleted upload is remembered as gone.
     pub tombstone_retention: Span,
+    /// Path that takes HTML forms, without a trailing slash.
+    #[serde(with = "absent::none")]
+    pub form_path: Option<String>,
 }
 
 /// `[timeouts]`

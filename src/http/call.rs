@@ -6,6 +6,7 @@ use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{RequestHead as ActixHead, Version};
 
 use crate::protocol::field::decimal;
+use crate::protocol::form::{self, Boundary};
 use crate::protocol::head::{BodyLength, RequestHead, ResponseHead};
 use crate::protocol::location::Place;
 use crate::protocol::method::Method;
@@ -66,6 +67,14 @@ impl<'a> Call<'a> {
         let append = append::read(&self.head, &self.gateway.profile)?;
         self.has_room_for(append.request.body_bytes.unwrap_or(0))?;
         Ok((owner, append))
+    }
+
+    /// Reads the head of a form and refuses what cannot be taken; touches no store.
+    pub(super) fn form(&self) -> Result<(Owner, Boundary), Failure> {
+        let owner = self.owner()?;
+        let boundary = form::read(&self.head, &self.gateway.profile)?;
+        self.has_room_for(self.head.body.bytes().unwrap_or(0))?;
+        Ok((owner, boundary))
     }
 
     /// Refuses before the body what the device cannot hold.

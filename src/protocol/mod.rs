@@ -13,6 +13,7 @@
 //! | `forwarded` | what a believed proxy says about the client's side |
 //! | `bearer` | the `Authorization` field |
 //! | `tus/` | tus 1.0.0 |
+//! | `form/` | HTML forms with one file |
 //! | `download/` | ranges, conditions, safe names and types |
 //! | `cors` | what a browser has to be told |
 
@@ -21,6 +22,7 @@ pub mod cors;
 pub mod date;
 pub mod download;
 pub mod field;
+pub mod form;
 pub mod forwarded;
 pub mod head;
 pub mod location;

@@ -59,6 +59,7 @@ pub fn http(settings: &Settings) -> Result<HttpSettings, ServerError> {
     let (server, timeouts) = (&settings.server, &settings.timeouts);
     Ok(HttpSettings {
         base_path: server.base_path.clone(),
+        form_path: settings.uploads.form_path.clone(),
         public_url: server.public_url.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
         cors: cors(settings),

@@ -74,6 +74,39 @@ impl Metadata {
         Ok(Self(text.to_owned()))
     }
 
+    /// Writes pairs, values encoded.
+    ///
+    /// # Errors
+    ///
+    /// A [`MetadataError`] if a key cannot be one, or appears twice.
+    pub fn of<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, MetadataError> {
+        let mut text = String::new();
+        for (key, value) in pairs {
+            if key.is_empty() {
+                return Err(MetadataError::EmptyKey);
+            }
+            if !key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
+                return Err(MetadataError::KeyCharacter);
+            }
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(key);
+            text.push(' ');
+            BASE64.encode_string(value, &mut text);
+        }
+        Self::parse(&text)
+    }
+
+    /// Bytes of a pair in its written form.
+    #[must_use]
+    pub fn written_bytes(key: &str, value_bytes: usize) -> usize {
+        let encoded = value_bytes.div_ceil(3).saturating_mul(4);
+        key.len().saturating_add(1).saturating_add(encoded)
+    }
+
     /// The written form, as received.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -67,6 +67,7 @@ impl Default for Uploads {
             sessiontimeout: Span::hours(24),
             retention: None,
             tombstone_retention: Span::hours(24),
+            form_path: Some("/upload".to_owned()),
         }
     }
 }

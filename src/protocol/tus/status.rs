@@ -28,6 +28,8 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::ExtensionOff { .. }
         | P::UnknownChecksum
         | P::BodyBroken { .. }
+        | P::MalformedForm { .. }
+        | P::OneFile { .. }
         | P::BadRequest => 400,
         P::Unauthorized => 401,
         P::FinalTakesNoBytes | P::FinalWithBody | P::PartialNotServed => 403,
@@ -37,8 +39,8 @@ pub const fn status(problem: &Problem) -> u16 {
         P::OffsetMismatch { .. } | P::TakenOver { .. } | P::NotComplete => 409,
         P::Expired => 410,
         P::UnsupportedVersion | P::PreconditionFailed => 412,
-        P::PastTheEnd { .. } | P::TooLarge { .. } => 413,
-        P::UnsupportedMediaType => 415,
+        P::PastTheEnd { .. } | P::TooLarge { .. } | P::FormTooLong { .. } => 413,
+        P::UnsupportedMediaType | P::FormExpected => 415,
         P::RangeNotSatisfiable { .. } => 416,
         P::Busy => 423,
         P::MetadataTooLong { .. } => 431,
