@@ -81,6 +81,16 @@ impl<'a> Client<'a> {
         Err(Stop::not_applicable("downloads were declared absent (--without-downloads)"))
     }
 
+    /// The path that takes forms.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::NotApplicable`] if none was named.
+    pub fn forms(&self) -> Result<&str, Stop> {
+        let forms = self.parameters().forms.as_deref();
+        forms.ok_or_else(|| Stop::not_applicable("no path of forms was named (--forms)"))
+    }
+
     /// The advertised maximum size, if it is at most `at_most` bytes.
     ///
     /// # Errors
@@ -164,7 +174,8 @@ impl<'a> Client<'a> {
         let exchange = Exchange::new(request, url, self.credentials(), answer, took);
         let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
         trail.push(exchange.summary());
-        if exchange.status() == 201
+        // A form is answered with 200, and says where its file is.
+        if matches!(exchange.status(), 200 | 201)
             && let Some(location) = exchange.headers().get("Location")
         {
             let path = self.target().resolve(location);

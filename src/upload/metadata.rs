@@ -94,13 +94,15 @@ impl Metadata {
                 text.push(',');
             }
             text.push_str(key);
-            text.push(' ');
-            BASE64.encode_string(value, &mut text);
+            if !value.is_empty() {
+                text.push(' ');
+                BASE64.encode_string(value, &mut text);
+            }
         }
         Self::parse(&text)
     }
 
-    /// Bytes of a pair in its written form.
+    /// Most bytes of a pair in its written form.
     #[must_use]
     pub fn written_bytes(key: &str, value_bytes: usize) -> usize {
         let encoded = value_bytes.div_ceil(3).saturating_mul(4);
@@ -205,6 +207,24 @@ mod tests {
         ] {
             assert_eq!(Metadata::parse(text), Err(error), "{text:?}");
         }
+    }
+
+    #[test]
+    fn written_pairs_are_read_again() {
+        let pairs = [("name", &b"w\xf6rld"[..]), ("flag", b""), ("kind", b"text")];
+        let metadata = Metadata::of(pairs).unwrap();
+        assert_eq!(metadata.as_str(), "name d/ZybGQ=,flag,kind dGV4dA==");
+        assert!(metadata.entries().eq(pairs.map(|(key, value)| (key, value.to_vec()))));
+        assert!(Metadata::of([]).unwrap().is_empty());
+        for (key, error) in [
+            ("", MetadataError::EmptyKey),
+            ("a b", MetadataError::KeyCharacter),
+            ("a,b", MetadataError::KeyCharacter),
+        ] {
+            assert_eq!(Metadata::of([(key, &b"v"[..])]), Err(error), "{key:?}");
+        }
+        let twice = Metadata::of([("k", &b"1"[..]), ("k", b"2")]);
+        assert_eq!(twice, Err(MetadataError::DuplicateKey("k".to_owned())));
     }
 
     proptest! {

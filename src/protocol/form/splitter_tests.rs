@@ -4,10 +4,13 @@ use proptest::prelude::*;
 const BOUNDARY: &str = "b-b";
 const DELIMITER: &[u8] = b"\r\n--b-b";
 
+/// Head and content of a part.
+type Part = (String, Vec<u8>);
+
 /// The heads and contents of a form that arrives in `pieces`, and whether it is whole.
-fn split(pieces: &[&[u8]]) -> Result<(Vec<(String, Vec<u8>)>, bool), Problem> {
+fn split(pieces: &[&[u8]]) -> Result<(Vec<Part>, bool), Problem> {
     let mut splitter = Splitter::new(&Boundary::new(BOUNDARY).unwrap());
-    let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     let mut ends = 0;
     for piece in pieces {
         let mut input = Bytes::copy_from_slice(piece);
@@ -29,13 +32,13 @@ fn split(pieces: &[&[u8]]) -> Result<(Vec<(String, Vec<u8>)>, bool), Problem> {
     Ok((parts, splitter.is_whole()))
 }
 
-fn whole(form: &[u8]) -> Vec<(String, Vec<u8>)> {
+fn whole(form: &[u8]) -> Vec<Part> {
     let (parts, is_whole) = split(&[form]).unwrap();
     assert!(is_whole);
     parts
 }
 
-fn part(head: &str, content: &[u8]) -> (String, Vec<u8>) {
+fn part(head: &str, content: &[u8]) -> Part {
     (head.to_owned(), content.to_owned())
 }
 
