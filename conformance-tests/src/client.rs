@@ -81,16 +81,6 @@ impl<'a> Client<'a> {
         Err(Stop::not_applicable("downloads were declared absent (--without-downloads)"))
     }
 
-    /// The path that takes forms.
-    ///
-    /// # Errors
-    ///
-    /// [`Stop::NotApplicable`] if none was named.
-    pub fn forms(&self) -> Result<&str, Stop> {
-        let forms = self.parameters().forms.as_deref();
-        forms.ok_or_else(|| Stop::not_applicable("no path of forms was named (--forms)"))
-    }
-
     /// The advertised maximum size, if it is at most `at_most` bytes.
     ///
     /// # Errors

@@ -3,11 +3,14 @@
 //! One variant is one row of `protocol-spec/errors.md`. The status is decided by the protocol in
 //! which the client speaks: `tus::status` and `download::status`.
 
+mod kept;
+
 use std::borrow::Cow;
 
 use crate::upload::{MetadataError, UploadId, UploadLength, UploadOffset};
 
 use super::head::ResponseHead;
+use kept::{fitted, kept};
 
 /// A refusal, with what is needed to say what was wrong and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -374,19 +377,6 @@ impl Problem {
         }
     }
 
-    /// The same problem where nothing of the upload was kept.
-    #[must_use]
-    pub fn with_nothing_kept(mut self) -> Self {
-        if let Self::Idle { offset }
-        | Self::TooSlow { offset }
-        | Self::BodyBroken { offset }
-        | Self::NoRoom { offset } = &mut self
-        {
-            *offset = None;
-        }
-        self
-    }
-
     /// Whether the connection is of no use afterwards: the rest of a body is still on its way and
     /// nobody wants it.
     #[must_use]
@@ -399,19 +389,6 @@ impl Problem {
                 | Self::TakenOver { .. }
         )
     }
-}
-
-/// What became of the bytes of a body that ended early.
-const fn kept(offset: Option<UploadOffset>) -> &'static str {
-    match offset {
-        Some(_) => "what had arrived was kept, continue from there",
-        None => "nothing of it was kept, send it again",
-    }
-}
-
-/// What became of the bytes of a body that did not fit.
-const fn fitted(offset: Option<UploadOffset>) -> &'static str {
-    if offset.is_some() { "what fitted was kept" } else { "nothing of them was kept" }
 }
 
 #[cfg(test)]

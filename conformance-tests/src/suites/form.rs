@@ -30,10 +30,16 @@ fn content(parts: &[(&str, &[u8])]) -> Vec<u8> {
     form
 }
 
+/// The path that takes forms; without one the case says nothing.
+fn path<'a>(client: &'a Client<'_>) -> Result<&'a str, Stop> {
+    let forms = client.parameters().forms.as_deref();
+    forms.ok_or_else(|| Stop::not_applicable("no path of forms was named (--forms)"))
+}
+
 /// A request for the address of forms, without a body.
 fn head(client: &Client<'_>) -> Result<Request, Stop> {
     let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-    Ok(Request::new("POST", client.forms()?).with("Content-Type", content_type))
+    Ok(Request::new("POST", path(client)?).with("Content-Type", content_type))
 }
 
 /// Sends a form of these parts.

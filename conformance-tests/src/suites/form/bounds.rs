@@ -6,7 +6,7 @@ use crate::case::{Case, Group, Stop, Verdict};
 use crate::client::Client;
 use crate::content::letters;
 
-use super::{BOUNDARY, FILE, content, head, refused, send, stored};
+use super::{BOUNDARY, FILE, content, head, path, refused, send, stored};
 
 /// The cases.
 pub const GROUP: Group = Group {
@@ -31,7 +31,7 @@ fn long_fields(client: &Client<'_>) -> Verdict {
 }
 
 fn long_files(client: &Client<'_>) -> Verdict {
-    client.forms()?;
+    path(client)?;
     let max = client.max_size(8 << 20)?;
     let bytes = letters(113, usize::try_from(max).unwrap_or_default());
     let exchange = send(client, &[(FILE, &bytes)])?;
@@ -72,7 +72,7 @@ fn long_frames(client: &Client<'_>) -> Verdict {
 }
 
 fn silence(client: &Client<'_>) -> Verdict {
-    client.forms()?;
+    path(client)?;
     let Some(idle) = client.parameters().idle_timeout else {
         return Err(Stop::not_applicable("--idle-timeout-seconds was not given"));
     };

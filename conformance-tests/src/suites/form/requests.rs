@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::content::{letters, now_seconds};
 use crate::wire::Request;
 
-use super::{BOUNDARY, FILE, answer, content, head, refused, send, stored};
+use super::{BOUNDARY, FILE, answer, content, head, path, refused, send, stored};
 
 /// The cases.
 pub const GROUP: Group = Group {
@@ -41,16 +41,16 @@ fn bytes(client: &Client<'_>) -> Verdict {
 }
 
 fn with_a_slash(client: &Client<'_>) -> Verdict {
-    let path = format!("{}/", client.forms()?);
+    let with_slash = format!("{}/", path(client)?);
     let content_type = format!("multipart/form-data; boundary=\"{BOUNDARY}\"");
-    let form = Request::new("POST", &path).with("Content-Type", content_type);
+    let form = Request::new("POST", &with_slash).with("Content-Type", content_type);
     let exchange = client.send(form.body(content(&[(FILE, b"abc")])))?;
     client.content_is(&stored(client, &exchange)?, b"abc")
 }
 
 fn no_form(client: &Client<'_>) -> Verdict {
     let form = content(&[(FILE, b"abc")]);
-    let post = || Ok::<_, Stop>(Request::new("POST", client.forms()?).body(form.clone()));
+    let post = || Ok::<_, Stop>(Request::new("POST", path(client)?).body(form.clone()));
     client.send(post()?)?.is(415)?;
     for content_type in [
         "text/plain",
@@ -78,10 +78,10 @@ fn boundaries(client: &Client<'_>) -> Verdict {
         &format!("; boundary={}", "x".repeat(4000)),
     ] {
         let content_type = format!("multipart/form-data{parameters}");
-        let request = Request::new("POST", client.forms()?).with("Content-Type", content_type);
+        let request = Request::new("POST", path(client)?).with("Content-Type", content_type);
         client.send(request.body(content(&[(FILE, b"abc")])))?.is(400)?;
     }
-    let other = Request::new("POST", client.forms()?)
+    let other = Request::new("POST", path(client)?)
         .with("Content-Type", "multipart/form-data; boundary=other");
     client.send(other.body(content(&[(FILE, b"abc")])))?.is(400)?.has_no("Location")?;
     Ok(())
@@ -125,7 +125,7 @@ fn broken_off(client: &Client<'_>) -> Verdict {
 
 fn methods(client: &Client<'_>) -> Verdict {
     for method in ["GET", "HEAD", "PUT", "PATCH", "DELETE", "BREW"] {
-        let exchange = client.send(Request::new(method, client.forms()?))?;
+        let exchange = client.send(Request::new(method, path(client)?))?;
         let allow = exchange.is(405)?.field("Allow")?;
         exchange.check(allow.contains("POST") && allow.contains("OPTIONS"), || {
             format!("Allow is {allow}")
@@ -138,7 +138,7 @@ fn methods(client: &Client<'_>) -> Verdict {
 
 fn cors(client: &Client<'_>) -> Verdict {
     let origin = "https://app.example";
-    let preflight = Request::new("OPTIONS", client.forms()?)
+    let preflight = Request::new("OPTIONS", path(client)?)
         .with("Origin", origin)
         .with("Access-Control-Request-Method", "POST")
         .with("Access-Control-Request-Headers", "authorization");
@@ -146,7 +146,7 @@ fn cors(client: &Client<'_>) -> Verdict {
     exchange.is_one_of(&[200, 204])?.field("Access-Control-Allow-Origin")?;
     let methods = exchange.field("Access-Control-Allow-Methods")?;
     exchange.check(methods.contains("POST"), || format!("a page may only {methods}"))?;
-    let plain = client.send(Request::new("OPTIONS", client.forms()?))?;
+    let plain = client.send(Request::new("OPTIONS", path(client)?))?;
     plain.is_one_of(&[200, 204])?.field("Allow")?;
     for parts in [&[(FILE, &b"abc"[..])][..], &[]] {
         let request = head(client)?.with("Origin", origin).body(content(parts));
@@ -159,7 +159,7 @@ fn cors(client: &Client<'_>) -> Verdict {
 }
 
 fn without_credentials(client: &Client<'_>) -> Verdict {
-    let forms = client.forms()?;
+    let forms = path(client)?;
     if !client.target().authenticates() {
         return Err(Stop::not_applicable("no credentials were given (--header)"));
     }
