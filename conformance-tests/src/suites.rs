@@ -8,10 +8,12 @@
 //! | [`download`] | how finished uploads are served |
 //! | [`chunked`] | chunk headers |
 //! | [`sessions`] | one upload, written by tus and by chunks |
+//! | [`form`] | files sent by HTML forms |
 
 pub mod abuse;
 pub mod chunked;
 pub mod download;
+pub mod form;
 pub mod resume;
 pub mod sessions;
 pub mod tus;
@@ -35,4 +37,5 @@ pub const ALL: &[Suite] = &[
     Suite { name: "download", groups: download::GROUPS },
     Suite { name: "chunked", groups: chunked::GROUPS },
     Suite { name: "sessions", groups: sessions::GROUPS },
+    Suite { name: "form", groups: form::GROUPS },
 ];

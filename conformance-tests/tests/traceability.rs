@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use conformance_tests::runner::{self, Filter};
 use conformance_tests::suites;
 
-/// One row of the tables of requirements in `protocol-spec`.
+/// The documents with requirements.
+const DOCUMENTS: &[&str] = &["tus-1.0.md", "chunked-upload.md", "sessions.md", "html-form.md"];
+
+/// One row of the tables in them.
 struct Row {
     level: String,
     text: String,
@@ -33,14 +36,13 @@ fn root() -> PathBuf {
 }
 
 fn rows() -> BTreeMap<String, Row> {
-    let pages = ["tus-1.0.md", "chunked-upload.md", "sessions.md"];
-    let page = |name| fs::read_to_string(root().join("protocol-spec").join(name)).unwrap();
-    let text = pages.map(page).concat();
+    let read = |name: &&str| fs::read_to_string(root().join("protocol-spec").join(name)).unwrap();
+    let text: String = DOCUMENTS.iter().map(read).collect();
     let mut rows = BTreeMap::new();
     for line in text.lines() {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
         let ["", id, level, rule, ours, ""] = cells.as_slice() else { continue };
-        if !["T-", "W-", "B-", "D-", "C-", "S-"].iter().any(|family| id.starts_with(family)) {
+        if !["T-", "W-", "B-", "D-", "C-", "S-", "F-"].iter().any(|family| id.starts_with(family)) {
             continue;
         }
         assert!(!rule.is_empty() && !ours.is_empty(), "{id} says nothing");
