@@ -16,9 +16,19 @@ static NAMES: AtomicU64 = AtomicU64::new(0);
 
 /// A session id that nobody has used before.
 pub fn fresh_name() -> String {
-    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
-    let number = NAMES.fetch_add(1, Ordering::Relaxed);
+    let (nanoseconds, number) = fresh();
     format!("case-{nanoseconds:x}-{number}")
+}
+
+/// The same in the form of an id that a server issues.
+pub fn fresh_issued_name() -> String {
+    let (nanoseconds, number) = fresh();
+    format!("{nanoseconds:016x}{number:016x}")
+}
+
+fn fresh() -> (u128, u64) {
+    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
+    (nanoseconds, NAMES.fetch_add(1, Ordering::Relaxed))
 }
 
 /// An upload that is sent in chunks.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::NEEDS;
 use crate::case::{Case, Group, Stop, Verdict, ensure};
-use crate::chunked::{Chunked, fresh_name};
+use crate::chunked::{Chunked, fresh_issued_name, fresh_name};
 use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::wire::Request;
@@ -134,7 +134,7 @@ fn issued(client: &Client<'_>) -> Verdict {
     let (_, another) = begun(client)?;
     exchange.check(name != another, || "two sessions have one id".to_owned())?;
     // The form alone makes no session: what nobody issued counts as chosen.
-    let session = Chunked::new(client, 5, 10, 4).called("0123456789abcdef0123456789abcde0");
+    let session = Chunked::new(client, 5, 10, 4).called(fresh_issued_name());
     client.created_at(&session.path(client));
     session.put(client, 0)?.is(200)?.has("X-Upload-Session-ID", &session.name).map(drop)
 }
