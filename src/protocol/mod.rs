@@ -14,6 +14,7 @@
 //! | `bearer` | the `Authorization` field |
 //! | `tus/` | tus 1.0.0 |
 //! | `download/` | ranges, conditions, safe names and types |
+//! | `xep0363/` | slots of XMPP servers: tokens, paths, answers |
 //! | `cors` | what a browser has to be told |
 
 pub mod bearer;
@@ -27,6 +28,7 @@ pub mod location;
 pub mod method;
 pub mod problem;
 pub mod tus;
+pub mod xep0363;
 
 pub use head::{BodyLength, RequestHead, ResponseHead};
 pub use method::Method;

@@ -55,6 +55,13 @@ fn all() -> Vec<Problem> {
         Problem::BodyBroken { offset: None },
         Problem::NoRoom { offset: None },
         Problem::ShuttingDown,
+        Problem::SlotPath,
+        Problem::SlotRefused,
+        Problem::SlotExpired,
+        Problem::SlotComplete,
+        Problem::SlotLength { length },
+        Problem::SlotMediaType,
+        Problem::ContentLengthRequired,
         Problem::BadRequest,
         Problem::Internal,
     ]

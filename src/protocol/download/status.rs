@@ -49,7 +49,14 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::Idle { .. }
         | P::TooSlow { .. }
         | P::BodyBroken { .. }
-        | P::NoRoom { .. } => 500,
+        | P::NoRoom { .. }
+        | P::SlotPath
+        | P::SlotRefused
+        | P::SlotExpired
+        | P::SlotComplete
+        | P::SlotLength { .. }
+        | P::SlotMediaType
+        | P::ContentLengthRequired => 500,
     }
 }
 
