@@ -10,6 +10,7 @@
 //! | [`storage`] | `upload` | traits that promise, adapters that keep the promise, one contract suite |
 //! | [`engine`] | `upload`, `storage` | one verb per file; transfers, takeover, recovery, reaper |
 //! | [`http`] | `upload`, `protocol`, `engine` | actix: routes, thin handlers, body pump, listeners |
+//! | [`xmpp`] | `upload`, `protocol`, `engine` | the external component: stanzas in, slots out |
 //! | [`config`] | – | settings, parsed once into types |
 //! | [`server`] | all of them | the composition root: the only place that names an adapter |
 //! | [`cli`] | `server`, `config` | commands |
@@ -24,3 +25,4 @@ pub mod protocol;
 pub mod server;
 pub mod storage;
 pub mod upload;
+pub mod xmpp;

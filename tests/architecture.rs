@@ -101,6 +101,13 @@ const LAYERS: &[Layer] = &[
         except: &[],
     },
     Layer {
+        name: "xmpp",
+        may_use: &["upload", "protocol", "engine"],
+        tests_may_use: &[],
+        may_not_name: &[ACTIX, VAGUE, DATABASES],
+        except: &[],
+    },
+    Layer {
         name: "config",
         may_use: &[],
         tests_may_use: &[],
@@ -109,7 +116,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "server",
-        may_use: &["upload", "protocol", "storage", "engine", "http", "config"],
+        may_use: &["upload", "protocol", "storage", "engine", "http", "xmpp", "config"],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         // The composition root starts the system that the listeners run on.
