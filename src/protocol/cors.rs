@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::head::{RequestHead, ResponseHead};
 
-/// Methods that a page may use (T-170); `PUT` is for slots.
-const METHODS: &str = "POST, HEAD, PATCH, OPTIONS, DELETE, GET, PUT";
+/// Methods that a page may use (T-170).
+const METHODS: &str = "POST, HEAD, PATCH, OPTIONS, DELETE, GET";
 
 /// Fields that a page may send (T-171): named one by one, because `*` stops working as soon as
 /// credentials are sent (T-174).

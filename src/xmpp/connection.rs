@@ -188,7 +188,7 @@ impl Wire {
             return Ok(());
         }
         let condition = handshake::stream_error(&answer);
-        Err(Ending::Refused { condition: condition.unwrap_or_else(|| answer.name.clone()) })
+        Err(condition.map_or(Ending::Closed, |condition| Ending::Refused { condition }))
     }
 
     /// The next thing that arrives. Cancel-safe: nothing is between the read and the queue.

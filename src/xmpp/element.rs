@@ -53,6 +53,14 @@ impl Element {
         self
     }
 
+    /// Adds what follows inside; text that follows text becomes one with it, however it arrived.
+    pub fn append(&mut self, node: Node) {
+        match (self.children.last_mut(), node) {
+            (Some(Node::Text(before)), Node::Text(text)) => before.push_str(&text),
+            (_, node) => self.children.push(node),
+        }
+    }
+
     /// Whether it has this name in this namespace.
     #[must_use]
     pub fn is(&self, name: &str, namespace: &str) -> bool {

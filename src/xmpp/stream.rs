@@ -166,7 +166,7 @@ impl StreamReader {
     /// Adds to the innermost open element. Text between stanzas belongs to none and is dropped.
     fn add(&mut self, node: Node) {
         match self.open.last_mut() {
-            Some(parent) => parent.children.push(node),
+            Some(parent) => parent.append(node),
             None if self.depth <= 1 => self.stanza_bytes = 0,
             None => {}
         }

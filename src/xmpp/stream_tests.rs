@@ -141,6 +141,23 @@ proptest! {
     }
 
     #[test]
+    fn what_arrives_does_not_depend_on_how_the_bytes_are_cut(
+        text in "(<iq>|<a k='1'>|<b/>|</a>|</iq>|&lt;|x{1,400}|é| |<!\\[CDATA\\[<\\]\\]>){0,40}",
+        cut in 1_usize..200,
+    ) {
+        // After an error the rest is lost, by whole pushes: a beginning is the same.
+        let beginning = |cut| {
+            let mut reader = StreamReader::new(MAX);
+            reader.push(HEADER.as_bytes()).unwrap();
+            let pushes = text.as_bytes().chunks(cut).map(|bytes| reader.push(bytes));
+            let good: Vec<_> = pushes.map_while(Result::ok).collect();
+            good.concat()
+        };
+        let (bytewise, coarse) = (beginning(1), beginning(cut));
+        prop_assert!(bytewise.starts_with(&coarse), "{bytewise:?} and {coarse:?}");
+    }
+
+    #[test]
     fn what_is_written_reads_back(key in "\\PC{0,20}", text in "[\\PC\r\n\t]{1,40}") {
         let sane = |letter: char| !matches!(letter, '\u{fffe}' | '\u{ffff}');
         prop_assume!(key.chars().chain(text.chars()).all(sane));

@@ -77,8 +77,7 @@ impl Stateless {
 fn settings(line: &Value) -> (ComponentSettings, Stateless) {
     let max_size = UploadLength::new(line.get("max_size").and_then(Value::as_u64).unwrap());
     let bounds = PurposeLimits { max_size, retention: None };
-    let limits =
-        SlotLimits { message: bounds, ephemeral: Some(bounds), ..SlotLimits::default() };
+    let limits = SlotLimits { message: bounds, ephemeral: Some(bounds), ..SlotLimits::default() };
     let base = BasePath::new("/upload").unwrap();
     let key = Secret::new("the gateway's own key").unwrap();
     let issuer = Issuer::new("https://upload.example.org", base, key, Duration::from_secs(300));
