@@ -124,3 +124,7 @@ impl Authority {
         self.tokens.open_any_downloads()
     }
 }
+
+#[cfg(test)]
+#[path = "authority_tests.rs"]
+mod tests;

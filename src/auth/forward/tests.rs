@@ -271,6 +271,58 @@ async fn no_more_questions_are_asked_at_once_than_the_bound() {
     assert!(application.connections.load(Ordering::SeqCst) <= 2);
 }
 
+#[tokio::test]
+async fn a_body_without_an_end_is_not_waited_for() {
+    let endless = YES.replace("Content-Length: 0", "Content-Length: 999999999");
+    let application = Application::answering(&format!("{endless}and then")).await;
+    let forward = application.forward();
+    assert_eq!(owner(&forward, Verb::Create, "one").await.as_deref(), Ok("ann"));
+}
+
+/// An application behind TLS, and the file with the certificate that it shows.
+async fn secure_application(folder: &tempfile::TempDir) -> (String, PathBuf) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, made.cert.pem()).unwrap();
+    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/auth", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut first = [0; 1];
+            if stream.read_exact(&mut first).await.is_ok() {
+                drop(stream.write_all(YES.as_bytes()).await);
+                drop(stream.shutdown().await);
+            }
+        }
+    });
+    (url, ca)
+}
+
+#[tokio::test]
+async fn an_application_behind_tls_is_believed_only_with_a_certificate_that_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, ca) = secure_application(&folder).await;
+    let trusting = ForwardSettings { ca: Some(ca), ..settings(url.clone()) };
+    let forward = Forward::new(trusting, Handle::current()).unwrap();
+    assert_eq!(owner(&forward, Verb::Create, "one").await.as_deref(), Ok("ann"));
+    let other = folder.path().join("other.pem");
+    let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&other, stranger.cert.pem()).unwrap();
+    let doubting = ForwardSettings { ca: Some(other), ..settings(url) };
+    let forward = Forward::new(doubting, Handle::current()).unwrap();
+    assert_eq!(owner(&forward, Verb::Create, "one").await, CLOSED);
+}
+
 #[test]
 fn what_cannot_be_asked_is_said_at_the_start() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
