@@ -1,4 +1,4 @@
-//! The order of the schemes, and what an odd request gets from them.
+//! The order of the schemes, and what an odd request gets from them.
 
 use std::sync::Arc;
 use std::time::Duration;

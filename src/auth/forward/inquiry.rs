@@ -193,6 +193,7 @@ mod tests {
         Inquiry::of(&question, &settings().fields)
     }
 
+    /// A-41
     #[test]
     fn the_application_sees_the_credentials_and_what_they_are_used_for() {
         let asked = inquiry(&[
@@ -221,6 +222,7 @@ mod tests {
         );
     }
 
+    /// A-40
     #[test]
     fn nobody_is_asked_about_a_request_without_credentials_or_with_two_of_a_kind() {
         assert_eq!(inquiry(&[("accept", "*/*")]), Err(Denied::Missing));
@@ -249,6 +251,7 @@ mod tests {
 
     const ANN: (&str, &str) = ("x-tidegate-owner", "ann");
 
+    /// A-42
     #[test]
     fn a_yes_names_an_owner_and_perhaps_a_bound() {
         let approval = |max| Approval {

@@ -1,4 +1,5 @@
-//! An application that answers, lies, hangs, redirects or is not there. Real sockets, no sleeps.
+//! An application that answers, lies, hangs, redirects or is not there. Real
+//! sockets, no sleeps.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Which tokens a key knows, and which files hold a key.
+//! Which tokens a key knows, and which files hold a key.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
