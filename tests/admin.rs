@@ -19,7 +19,7 @@ use tidegate::http::metrics::Metrics;
 use tidegate::http::trace::{REQUEST_ID, Trace};
 use tidegate::storage::blob::memory::MemoryBlobStore;
 use tidegate::storage::session::memory::MemorySessionStore;
-use tidegate::upload::{BootId, Metadata, NewSession, Owner, Relation, Session, UploadLength};
+use tidegate::upload::{BootId, Metadata, NewSession, Owner, Session, UploadLength};
 
 /// The least room with which a gateway is ready.
 const ROOM_BYTES: u64 = 1024 * 1024;
@@ -47,12 +47,8 @@ impl House {
 
     async fn session(&self) -> Session {
         let metadata = Metadata::parse("filename c2VjcmV0LXBsYW5zLnBkZg==").unwrap();
-        let new = NewSession {
-            owner: Owner::named("alice".to_owned()),
-            length: UploadLength::new(10),
-            metadata,
-            relation: Relation::Whole,
-        };
+        let owner = Owner::named("alice".to_owned());
+        let new = NewSession::of(owner, UploadLength::new(10), metadata);
         self.engine.create(new).await.unwrap()
     }
 

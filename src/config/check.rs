@@ -119,6 +119,18 @@ fn addresses(settings: &Settings, doubts: &mut Doubts) {
             ),
         );
     }
+    let first = base.split('/').nth(1).unwrap_or_default();
+    if settings.uploads.chunkeduploadsenabled
+        && ["chunked-upload", "upload-status"].contains(&first)
+    {
+        doubts.add(
+            &[("server", "base_path"), ("uploads", "chunkeduploadsenabled")],
+            format!(
+                "server.base_path = {base:?} is where chunk headers live; take another path, or \
+                 set uploads.chunkeduploadsenabled = false"
+            ),
+        );
+    }
     if let Some(url) = &settings.server.public_url
         && !is_public_url(url)
     {
@@ -208,10 +220,12 @@ fn extensions(settings: &Settings, doubts: &mut Doubts) {
 
 fn counts(settings: &Settings, doubts: &mut Doubts) {
     let workers = settings.server.workers.map_or(1, usize::from);
+    let max_chunks = usize::try_from(settings.uploads.max_chunks).unwrap_or(usize::MAX);
     for (section, key, value, least, most) in [
         ("server", "workers", workers, 1, 1024),
         ("server", "max_connections", settings.server.max_connections, 1, 1_000_000),
         ("tus", "max_parts", settings.tus.max_parts, 1, 100_000),
+        ("uploads", "max_chunks", max_chunks, 1, 1_000_000),
         ("auth.forward", "max_requests", settings.auth.forward.max_requests, 1, 10_000),
         ("auth.forward", "cache_entries", settings.auth.forward.cache_entries, 0, 1_000_000),
         ("performance", "engine_threads", settings.performance.engine_threads, 1, 256),
@@ -233,6 +247,7 @@ fn sizes(settings: &Settings, doubts: &mut Doubts) {
     let most = Size::bytes(i64::MAX.unsigned_abs());
     for (section, key, value, least, most) in [
         ("tus", "max_metadata_size", tus.max_metadata_size, Size::bytes(0), Size::kib(64)),
+        ("uploads", "chunksize", settings.uploads.chunksize, Size::kib(1), most),
         ("auth.jwt", "max_token_size", jwt.max_token_size, Size::bytes(256), Size::kib(64)),
         ("storage", "session_cache", storage.session_cache, Size::mib(1), most),
         ("storage", "checkpoint_bytes", storage.checkpoint_bytes, Size::kib(64), most),

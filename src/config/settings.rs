@@ -148,6 +148,12 @@ pub struct Uploads {
     pub retention: Option<Span>,
     /// How long an expired or deleted upload is remembered as gone.
     pub tombstone_retention: Span,
+    /// Whether chunk headers are taken.
+    pub chunkeduploadsenabled: bool,
+    /// Bytes of a chunk, where the client does not ask for another size.
+    pub chunksize: Size,
+    /// Most chunks of an upload.
+    pub max_chunks: u32,
 }
 
 /// `[timeouts]`

@@ -43,6 +43,12 @@ impl Size {
         Self(mib.saturating_mul(bytesize::MIB))
     }
 
+    /// This many times 1000² bytes.
+    #[must_use]
+    pub const fn mb(mb: u64) -> Self {
+        Self(mb.saturating_mul(bytesize::MB))
+    }
+
     /// The number of bytes.
     #[must_use]
     pub const fn get(self) -> u64 {

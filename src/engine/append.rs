@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::storage::Stored;
-use crate::upload::{AppendRequest, Digest, Owner, Refusal, UploadId};
+use crate::storage::{Stored, Tail};
+use crate::upload::{AppendRequest, Digest, Owner, Refusal, UploadId, UploadOffset};
 
 use super::error::EngineError;
-use super::lease::{Claim, Lease, Occupied};
-use super::ledger::Ledger;
+use super::lease::{Claim, Lease, Occupied, Scope, Seat};
+use super::ledger::{EndLedger, Ledger, Proof};
 use super::transfer::Transfer;
 use super::{Engine, Shared};
 
@@ -60,7 +60,11 @@ impl Shared {
         match self.leases.take(order.id) {
             Ok(lease) => return Ok(lease),
             // Whoever holds it is disturbed only for somebody to whom the upload belongs.
-            Err(Occupied::Receiving(_) | Occupied::Stuck) => {
+            Err(Occupied::Receiving(seat)) => {
+                self.load(order.id, &order.owner)?;
+                self.spare_chunks(&seat, order.request.at).await?;
+            }
+            Err(Occupied::Stuck) => {
                 self.load(order.id, &order.owner)?;
             }
             Err(Occupied::ShuttingDown) => return Err(EngineError::ShuttingDown),
@@ -79,6 +83,17 @@ impl Shared {
         }
     }
 
+    /// Sends a stale request away before it disturbs those who write chunks.
+    async fn spare_chunks(&self, seat: &Seat, at: UploadOffset) -> Result<(), EngineError> {
+        let chunks = match seat.scope() {
+            Scope::Whole => None,
+            Scope::Chunk(_) => seat.ledger(),
+        };
+        let Some(ledger) = chunks else { return Ok(()) };
+        let expected = ledger.committed().await?.offset();
+        if expected == at { Ok(()) } else { Err(Refusal::OffsetMismatch { expected }.into()) }
+    }
+
     async fn lend(
         self: &Arc<Self>,
         lease: Lease,
@@ -95,12 +110,20 @@ impl Shared {
                 Err(EngineError::NoRoom { .. }) => return Err(EngineError::NoRoom { offset }),
                 checked => checked?,
             }
-            Some(self.writer(id, plan.start, digest.as_ref()).await?)
+            let tail = if digest.is_some() { Tail::Discard } else { Tail::Keep };
+            Some(self.writer(&stored.session, tail).await?)
         } else {
             None
         };
         let Stored { session, revision } = stored;
-        let ledger = Ledger::open(Arc::clone(self), session, Some(revision), writer, digest);
-        Ok(Transfer::lend(Arc::clone(self), lease, ledger, id, &plan))
+        let proof = digest.map_or(Proof::None, Proof::Digest);
+        let ledger = EndLedger::open(Arc::clone(self), session, Some(revision), writer, proof);
+        Ok(Transfer::lend(
+            Arc::clone(self),
+            lease,
+            Ledger::End(Box::new(ledger)),
+            id,
+            (&plan).into(),
+        ))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::storage::{StorageError, Stored, Tail};
 use crate::upload::transition::{ConcatOrder, Progress};
 use crate::upload::{
-    Owner, Phase, Refusal, Relation, Session, UploadId, UploadLength, UploadOffset,
+    Owner, Phase, Received, Refusal, Relation, Session, UploadId, UploadLength, UploadOffset,
 };
 
 use super::error::EngineError;
@@ -164,13 +164,16 @@ impl Shared {
                 let what = format!("{} has {joined} bytes, not {}", part.id(), part.offset());
                 return Err(StorageError::Damaged { id: part.id(), what }.into());
             }
+            if sums.covered() == offset.get() {
+                sums.extend(part.sums());
+            }
             offset = offset.advance(joined).ok_or(Refusal::TooManyParts { max: parts.len() })?;
-            sums.extend(part.sums());
         }
         blocking(move || writer.sync()).await?;
         let (limits, now) = (&self.settings.limits, self.clock.now());
         let synced = self.settings.durability.is_synced();
-        let progress = Progress { offset, sums, boot: self.boot.clone(), synced };
+        let received = Received::front(offset, sums);
+        let progress = Progress { received, boot: self.boot.clone(), synced };
         session.receive(progress, limits, now);
         self.blobs.publish(id).await?;
         session.complete(limits, now);

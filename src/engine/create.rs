@@ -7,7 +7,7 @@ use crate::upload::{AppendRequest, Digest, NewSession, Session, UploadId, Upload
 
 use super::error::EngineError;
 use super::events::Event;
-use super::ledger::Ledger;
+use super::ledger::{EndLedger, Ledger, Proof};
 use super::transfer::Transfer;
 use super::{Engine, Shared};
 
@@ -18,6 +18,17 @@ pub struct Body {
     pub bytes: Option<u64>,
     /// The digest the body must have (T-98).
     pub digest: Option<Digest>,
+    /// What becomes of the upload if the body is cut.
+    pub when_cut: WhenCut,
+}
+
+/// What becomes of an upload whose first bytes are cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenCut {
+    /// What arrived is kept, and can be continued.
+    Keep,
+    /// Nothing stays: nobody could continue it. Where the body ends, the upload ends.
+    Discard,
 }
 
 impl Engine {
@@ -30,10 +41,9 @@ impl Engine {
     pub async fn create(&self, new: NewSession) -> Result<Session, EngineError> {
         let shared = Arc::clone(&self.shared);
         self.run(async move {
-            let mut session = shared.begin(new)?;
+            let mut session = shared.begin(new, UploadId::generate())?;
             if session.is_whole() {
-                shared.blobs.publish(session.id()).await?;
-                session.complete(&shared.settings.limits, shared.clock.now());
+                shared.finish(&mut session).await?;
             }
             shared.sessions.create(&session).await?;
             shared.observer.observe(Event::Created);
@@ -61,31 +71,39 @@ impl Engine {
     ) -> Result<Transfer, EngineError> {
         let shared = Arc::clone(&self.shared);
         self.run(async move {
-            let session = shared.begin(new)?;
+            let session = shared.begin(new, UploadId::generate())?;
             let request =
                 AppendRequest { at: UploadOffset::ZERO, declares: None, body_bytes: body.bytes };
             let limits = &shared.settings.limits;
             let plan = session.plan_append(&request, limits, shared.clock.now())?;
             let id = session.id();
             let lease = shared.leases.take(id).map_err(|_| EngineError::ShuttingDown)?;
+            let proof = match (body.digest, body.when_cut) {
+                (Some(digest), _) => Proof::Digest(digest),
+                (None, WhenCut::Discard) => Proof::Whole,
+                (None, WhenCut::Keep) => Proof::None,
+            };
+            let tail = if proof == Proof::None { Tail::Keep } else { Tail::Discard };
             let writer = match body.bytes {
                 Some(0) => None,
-                Some(_) | None => Some(shared.writer(id, plan.start, body.digest.as_ref()).await?),
+                Some(_) | None => Some(shared.writer(&session, tail).await?),
             };
-            let ledger = Ledger::open(Arc::clone(&shared), session, None, writer, body.digest);
-            Ok(Transfer::lend(shared, lease, ledger, id, &plan))
+            let ledger = EndLedger::open(Arc::clone(&shared), session, None, writer, proof);
+            Ok(Transfer::lend(shared, lease, Ledger::End(Box::new(ledger)), id, (&plan).into()))
         })
         .await
     }
 }
 
 impl Shared {
-    fn begin(&self, new: NewSession) -> Result<Session, EngineError> {
-        if let Some(length) = new.length {
+    /// A session that is not stored yet.
+    pub(super) fn begin(&self, new: NewSession, id: UploadId) -> Result<Session, EngineError> {
+        let (limits, boot) = (&self.settings.limits, self.boot.clone());
+        let session = Session::create(new, id, limits, boot, self.clock.now())?;
+        if let Some(length) = session.length() {
             self.has_room_for(length.get())?;
         }
-        let (limits, boot) = (&self.settings.limits, self.boot.clone());
-        Ok(Session::create(new, UploadId::generate(), limits, boot, self.clock.now())?)
+        Ok(session)
     }
 
     /// Refuses early what could never be stored.
@@ -97,13 +115,17 @@ impl Shared {
         Ok(())
     }
 
+    /// Opens the blob of a session for writing at its offset; `tail` is what bytes behind it are
+    /// worth after a crash, as long as no chunks lie there.
     pub(super) async fn writer(
         &self,
-        id: UploadId,
-        at: UploadOffset,
-        digest: Option<&Digest>,
+        session: &Session,
+        tail: Tail,
     ) -> Result<Arc<dyn BlobWriter>, EngineError> {
-        let tail = if digest.is_some() { Tail::Discard } else { Tail::Keep };
-        Ok(Arc::from(self.blobs.begin(id, at, tail).await?))
+        let (at, tail) = match session.chunks() {
+            Some(_) => (UploadOffset::new(session.received().reach()), Tail::Recorded),
+            None => (Some(session.offset()), tail),
+        };
+        Ok(Arc::from(self.blobs.begin(session.id(), at.unwrap_or_default(), tail).await?))
     }
 }

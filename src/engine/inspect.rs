@@ -33,6 +33,26 @@ impl Engine {
         .await
     }
 
+    /// The session as last committed. Disturbs nobody, not even a writer that is silent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::inspect`].
+    pub async fn peek(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
+        let (shared, owner) = (Arc::clone(&self.shared), owner.clone());
+        self.run(async move {
+            let stored = shared.load(id, &owner)?;
+            let session = if shared.leases.is_taken(id) {
+                stored.session
+            } else {
+                shared.recovered(stored).await?.session
+            };
+            present(&session, &shared)?;
+            Ok(session)
+        })
+        .await
+    }
+
     /// Sessions in the order of their ids, behind `after`, at most `limit`; for operators.
     ///
     /// A record that cannot be read is logged and left out.
@@ -87,7 +107,7 @@ impl Shared {
         let patience = self.settings.takeover_timeout;
         match self.leases.claim(id, Claim::Inspect, patience).await {
             Err(Occupied::Receiving(seat)) => match seat.ledger() {
-                Some(ledger) => Ok(ledger.committed().await),
+                Some(ledger) => ledger.committed().await,
                 None => Ok(self.load(id, owner)?.session),
             },
             // A look needs no lease: it is given back at once. And if the writer is stuck, what is

@@ -1,38 +1,23 @@
-//! One writer per upload, and who may disturb it.
+//! One writer per byte, and who may disturb it.
 //!
-//! A *seat* is taken while somebody writes an upload. A newcomer approaches the seat with a
+//! A *seat* is taken while somebody writes an upload: all of it, or one of its chunks beside others
+//! who write other chunks. A newcomer approaches the seat with a
 //! [`Claim`], and the seat decides under one short lock whether the holder is told to stop, left
 //! alone, or waited for. Because the holder passes the same lock before every batch, the offset at
 //! which it yields cannot move between the decision and the stop.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::upload::{UploadId, UploadOffset};
+use crate::upload::UploadId;
 
-/// What a newcomer wants with an upload that somebody is writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
-    /// Continue at this offset: takes over if that is where the holder yields.
-    Append(UploadOffset),
-    /// Remove the upload: always takes over.
-    Terminate,
-    /// Look: takes over from a silent holder, reads beside one that is receiving.
-    Inspect,
-}
+mod seat;
 
-/// Why a holder is told to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StopReason {
-    TakenOver,
-    Terminated,
-    Shutdown,
-}
+use seat::{Activity, Approach};
+pub(super) use seat::{Claim, Desk, Scope, Seat, StopReason};
 
 /// The seat is taken, and its holder stays.
 #[derive(Debug)]
@@ -45,195 +30,6 @@ pub(super) enum Occupied {
     ShuttingDown,
 }
 
-/// What the holder of a seat is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Activity {
-    /// Reading the record, opening the blob: brief.
-    Preparing,
-    /// Between two batches.
-    Receiving,
-    /// Writing a batch.
-    Writing,
-    /// Syncing and committing.
-    Settling,
-    /// Gone.
-    Released,
-}
-
-#[derive(Debug)]
-struct Gate {
-    activity: Activity,
-    /// The offset at which the upload stands once the holder has stopped.
-    yields_at: UploadOffset,
-    last_heard: Instant,
-    stop: Option<StopReason>,
-    /// The request is over, and the holder is about to settle: newcomers wait for that.
-    leaving: bool,
-    holder: Option<Waker>,
-}
-
-/// The place of one writer.
-#[derive(Debug)]
-pub(super) struct Seat {
-    gate: Mutex<Gate>,
-    /// Told of every change that a newcomer may be waiting for.
-    changed: Notify,
-    /// Lets a newcomer ask for a checkpoint without disturbing the holder.
-    ledger: Mutex<std::sync::Weak<super::ledger::Ledger>>,
-}
-
-/// A verdict over one approach.
-enum Approach {
-    Wait,
-    LeaveAlone,
-    Vacant,
-}
-
-impl Seat {
-    fn new() -> Self {
-        let gate = Gate {
-            activity: Activity::Preparing,
-            yields_at: UploadOffset::ZERO,
-            last_heard: Instant::now(),
-            stop: None,
-            leaving: false,
-            holder: None,
-        };
-        Self { gate: Mutex::new(gate), changed: Notify::new(), ledger: Mutex::default() }
-    }
-
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        // A panic while holding the gate leaves plain values behind; they stay usable.
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The holder is ready to receive; `yields_at` is where it would leave the upload.
-    pub(super) fn receive_from(
-        &self,
-        yields_at: UploadOffset,
-        ledger: std::sync::Weak<super::ledger::Ledger>,
-    ) {
-        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = ledger;
-        let mut gate = self.gate();
-        gate.activity = Activity::Receiving;
-        gate.yields_at = yields_at;
-        gate.last_heard = Instant::now();
-        drop(gate);
-        self.changed.notify_waiters();
-    }
-
-    /// What the holder is keeping account in, for a checkpoint on demand.
-    pub(super) fn ledger(&self) -> Option<Arc<super::ledger::Ledger>> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
-    }
-
-    /// The holder is about to write a batch.
-    ///
-    /// # Errors
-    ///
-    /// The reason to stop, if it was told to; it must not write then.
-    pub(super) fn begin_write(&self) -> Result<(), StopReason> {
-        let mut gate = self.gate();
-        if let Some(reason) = gate.stop {
-            return Err(reason);
-        }
-        gate.activity = Activity::Writing;
-        gate.last_heard = Instant::now();
-        Ok(())
-    }
-
-    /// The batch is written, and the holder would now yield at `yields_at`.
-    pub(super) fn end_write(&self, yields_at: UploadOffset) {
-        let mut gate = self.gate();
-        gate.activity = Activity::Receiving;
-        gate.yields_at = yields_at;
-        gate.last_heard = Instant::now();
-        drop(gate);
-        self.changed.notify_waiters();
-    }
-
-    /// The holder's request is over. From now on newcomers wait for what it commits.
-    ///
-    /// Returns the reason to stop that came before, if one did.
-    pub(super) fn leave(&self) -> Option<StopReason> {
-        let mut gate = self.gate();
-        gate.leaving = true;
-        gate.stop
-    }
-
-    /// Returns once no batch is being written any more, with the seat marked as settling.
-    pub(super) async fn settle(&self) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            {
-                let mut gate = self.gate();
-                if gate.activity != Activity::Writing {
-                    gate.activity = Activity::Settling;
-                    return;
-                }
-            }
-            changed.await;
-        }
-    }
-
-    /// Ready once the holder is told to stop.
-    pub(super) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut gate = self.gate();
-        if gate.stop.is_some() {
-            return Poll::Ready(());
-        }
-        match &mut gate.holder {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none @ None => *none = Some(cx.waker().clone()),
-        }
-        Poll::Pending
-    }
-
-    /// Whether the holder was told to stop.
-    #[cfg(test)]
-    pub(super) fn stop_reason(&self) -> Option<StopReason> {
-        self.gate().stop
-    }
-
-    /// Tells the holder to stop.
-    fn stop(&self, gate: &mut Gate, reason: StopReason) {
-        gate.stop.get_or_insert(reason);
-        if let Some(holder) = gate.holder.take() {
-            holder.wake();
-        }
-    }
-
-    fn approach(&self, claim: Claim, silent_after: Duration) -> Approach {
-        let mut gate = self.gate();
-        match (gate.activity, claim) {
-            (Activity::Released, _) => Approach::Vacant,
-            (Activity::Receiving | Activity::Writing, _) if gate.leaving => Approach::Wait,
-            (Activity::Preparing | Activity::Receiving | Activity::Writing, Claim::Terminate) => {
-                self.stop(&mut gate, StopReason::Terminated);
-                Approach::Wait
-            }
-            (Activity::Receiving, _) if gate.stop.is_some() => Approach::Wait,
-            (Activity::Receiving, Claim::Append(at)) if gate.yields_at == at => {
-                self.stop(&mut gate, StopReason::TakenOver);
-                Approach::Wait
-            }
-            (Activity::Receiving, Claim::Append(_)) => Approach::LeaveAlone,
-            (Activity::Receiving, Claim::Inspect) => {
-                if gate.last_heard.elapsed() < silent_after {
-                    return Approach::LeaveAlone;
-                }
-                self.stop(&mut gate, StopReason::TakenOver);
-                Approach::Wait
-            }
-            (Activity::Writing, Claim::Inspect) => Approach::LeaveAlone,
-            (Activity::Preparing | Activity::Settling, _)
-            | (Activity::Writing, Claim::Append(_)) => Approach::Wait,
-        }
-    }
-}
-
 /// Every seat that is taken.
 #[derive(Debug)]
 pub(super) struct Leases {
@@ -244,8 +40,47 @@ pub(super) struct Leases {
 
 #[derive(Debug, Default)]
 struct Seats {
-    taken: HashMap<UploadId, Arc<Seat>>,
+    rows: HashMap<UploadId, Row>,
+    /// Seats in all rows.
+    taken: usize,
     closed: bool,
+}
+
+/// The seats of one upload: one for the whole, or one each for several chunks.
+#[derive(Debug, Default)]
+struct Row {
+    desk: Arc<Desk>,
+    taken: Vec<Arc<Seat>>,
+    /// Newcomers that wait for the whole. Chunks wait behind them, or they might never get it.
+    waiting: usize,
+}
+
+impl Row {
+    /// Takes a seat, unless somebody is in the way.
+    fn take(&mut self, scope: Scope) -> Result<Arc<Seat>, InTheWay> {
+        let excluded = self.taken.iter().filter(|seat| seat.scope.excludes(scope));
+        let seats: Vec<_> = excluded.map(Arc::clone).collect();
+        let held_back = self.waiting > 0 && scope != Scope::Whole;
+        if !seats.is_empty() || held_back {
+            return Err(InTheWay { desk: Arc::clone(&self.desk), seats });
+        }
+        if scope == Scope::Whole {
+            self.desk.forget_account();
+        }
+        let seat = Arc::new(Seat::new(scope, Arc::clone(&self.desk)));
+        self.taken.push(Arc::clone(&seat));
+        Ok(seat)
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.taken.is_empty() && self.waiting == 0
+    }
+}
+
+/// Who is in the way of a newcomer; nobody, if it only waits behind others.
+struct InTheWay {
+    desk: Arc<Desk>,
+    seats: Vec<Arc<Seat>>,
 }
 
 impl Leases {
@@ -259,62 +94,97 @@ impl Leases {
 
     /// How many seats are taken.
     pub(super) fn taken(&self) -> usize {
-        self.seats().taken.len()
+        self.seats().taken
     }
 
-    /// Whether somebody holds the seat of `id`.
+    /// Whether somebody writes `id`.
     pub(super) fn is_taken(&self, id: UploadId) -> bool {
-        self.seats().taken.contains_key(&id)
+        self.seats().rows.get(&id).is_some_and(|row| !row.taken.is_empty())
     }
 
-    /// Takes the seat if it is free.
+    /// Takes the seat for the whole, if nobody writes.
     pub(super) fn take(self: &Arc<Self>, id: UploadId) -> Result<Lease, Occupied> {
+        match self.try_take(id, Scope::Whole)? {
+            Ok(lease) => Ok(lease),
+            Err(in_the_way) => Err(in_the_way
+                .seats
+                .into_iter()
+                .next()
+                .map_or(Occupied::Stuck, Occupied::Receiving)),
+        }
+    }
+
+    fn try_take(
+        self: &Arc<Self>,
+        id: UploadId,
+        scope: Scope,
+    ) -> Result<Result<Lease, InTheWay>, Occupied> {
         let mut seats = self.seats();
         if seats.closed {
             return Err(Occupied::ShuttingDown);
         }
-        match seats.taken.entry(id) {
-            Entry::Occupied(taken) => Err(Occupied::Receiving(Arc::clone(taken.get()))),
-            Entry::Vacant(free) => {
-                let seat = Arc::clone(free.insert(Arc::new(Seat::new())));
-                Ok(Lease { leases: Arc::clone(self), id, seat })
-            }
+        let taken = seats.rows.entry(id).or_default().take(scope);
+        if taken.is_ok() {
+            seats.taken = seats.taken.saturating_add(1);
         }
+        Ok(taken.map(|seat| Lease { leases: Arc::clone(self), id, seat }))
     }
 
-    /// Takes the seat, disturbing its holder as far as `claim` may, and waiting at most `patience`.
+    /// Takes a seat, disturbing others as far as `claim` may, and waiting at most `patience`.
     pub(super) async fn claim(
         self: &Arc<Self>,
         id: UploadId,
         claim: Claim,
         patience: Duration,
     ) -> Result<Lease, Occupied> {
+        let mut desk = match self.try_take(id, claim.scope())? {
+            Ok(lease) => return Ok(lease),
+            Err(in_the_way) => in_the_way.desk,
+        };
         let deadline = tokio::time::Instant::now() + patience;
+        let _waiting = (claim.scope() == Scope::Whole).then(|| Waiting::for_whole(self, id));
         loop {
-            let seat = match self.take(id) {
-                Err(Occupied::Receiving(seat)) => seat,
-                taken @ (Ok(_) | Err(Occupied::Stuck | Occupied::ShuttingDown)) => return taken,
-            };
-            let changed = seat.changed.notified();
+            // Listening before looking, so that no change in between goes unheard.
+            let listened = Arc::clone(&desk);
+            let changed = listened.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            match seat.approach(claim, self.silent_after) {
-                Approach::Vacant => tokio::task::yield_now().await,
-                Approach::LeaveAlone => return Err(Occupied::Receiving(Arc::clone(&seat))),
-                Approach::Wait => {
-                    if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                        return Err(Occupied::Stuck);
-                    }
+            let in_the_way = match self.try_take(id, claim.scope())? {
+                Ok(lease) => return Ok(lease),
+                Err(in_the_way) => in_the_way,
+            };
+            if !Arc::ptr_eq(&in_the_way.desk, &desk) {
+                desk = in_the_way.desk;
+                continue;
+            }
+            if self.must_wait(&in_the_way, claim)? {
+                if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                    return Err(Occupied::Stuck);
                 }
+            } else {
+                tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Approaches everybody who is in the way; whether there is anything to wait for.
+    fn must_wait(&self, in_the_way: &InTheWay, claim: Claim) -> Result<bool, Occupied> {
+        let mut wait = in_the_way.seats.is_empty();
+        for seat in &in_the_way.seats {
+            match seat.approach(claim, self.silent_after) {
+                Approach::Vacant => {}
+                Approach::Wait => wait = true,
+                Approach::LeaveAlone => return Err(Occupied::Receiving(Arc::clone(seat))),
+            }
+        }
+        Ok(wait)
     }
 
     /// Gives no more seats, and tells every holder to stop.
     pub(super) fn close(&self) {
         let mut seats = self.seats();
         seats.closed = true;
-        for seat in seats.taken.values() {
+        for seat in seats.rows.values().flat_map(|row| &row.taken) {
             let mut gate = seat.gate();
             seat.stop(&mut gate, StopReason::Shutdown);
         }
@@ -351,14 +221,49 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut seats = self.leases.seats();
-        seats.taken.remove(&self.id);
-        let empty = seats.taken.is_empty();
+        if let Some(row) = seats.rows.get_mut(&self.id) {
+            row.taken.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
+            if row.is_deserted() {
+                seats.rows.remove(&self.id);
+            }
+        }
+        seats.taken = seats.taken.saturating_sub(1);
+        let empty = seats.taken == 0;
         drop(seats);
         self.seat.gate().activity = Activity::Released;
-        self.seat.changed.notify_waiters();
+        self.seat.desk.changed.notify_waiters();
         if empty {
             self.leases.emptied.notify_waiters();
         }
+    }
+}
+
+/// Somebody who waits for the whole of an upload.
+struct Waiting {
+    leases: Arc<Leases>,
+    id: UploadId,
+}
+
+impl Waiting {
+    fn for_whole(leases: &Arc<Leases>, id: UploadId) -> Self {
+        let mut seats = leases.seats();
+        let row = seats.rows.entry(id).or_default();
+        row.waiting = row.waiting.saturating_add(1);
+        Self { leases: Arc::clone(leases), id }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut seats = self.leases.seats();
+        let Some(row) = seats.rows.get_mut(&self.id) else { return };
+        row.waiting = row.waiting.saturating_sub(1);
+        let desk = Arc::clone(&row.desk);
+        if row.is_deserted() {
+            seats.rows.remove(&self.id);
+        }
+        drop(seats);
+        desk.changed.notify_waiters();
     }
 }
 

@@ -8,12 +8,15 @@
 //! |---|---|
 //! | `create` | a new session, with or without its first bytes |
 //! | `append` | more bytes at the end |
+//! | `chunk` | the bytes of one chunk, beside others |
 //! | `inspect` | where an upload stands; lists of sessions |
 //! | `read` | a finished upload, in stretches |
 //! | `terminate` | remove an upload |
 //! | `concat` | a final upload out of partial ones |
 //! | `transfer` | bytes on their way: written where they arrive, handed back |
 //! | `ledger` | the account of a transfer: sync, publish, commit – what makes bytes count |
+//! | `account` | the record of an upload while its chunks are written |
+//! | `finish` | the last byte is there: the upload becomes visible |
 //! | `lease` | one writer per upload, and who may disturb it |
 //! | `recovery` | what a crash left behind |
 //! | `reaper` | what expired, and orphans |
@@ -21,12 +24,15 @@
 //! | `events` | what happened, for metrics |
 //! | `settings`, `clock`, `error` | bounds, time, failures |
 
+mod account;
 mod append;
+mod chunk;
 mod clock;
 mod concat;
 mod create;
 pub mod error;
 pub mod events;
+mod finish;
 mod inspect;
 mod lease;
 mod ledger;
@@ -49,8 +55,9 @@ use crate::storage::{BlobStore, Joining, Room, SessionStore, StorageError};
 use crate::upload::{BootId, Limits};
 
 pub use append::AppendOrder;
+pub use chunk::{ChunkOrder, ChunkStart};
 pub use clock::{Clock, SystemClock};
-pub use create::Body;
+pub use create::{Body, WhenCut};
 pub use error::EngineError;
 pub use read::{Download, Reader};
 pub use settings::{Durability, EngineSettings};

@@ -17,8 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::storage::{BlobReader, BlobState, StorageError, Stored, Tail};
+use crate::upload::geometry::Span;
 use crate::upload::transition::Progress;
-use crate::upload::{Phase, Session, Sums, UploadId, UploadOffset};
+use crate::upload::{Chunks, Phase, Received, Session, Sums, UploadId, UploadOffset};
 
 use super::Shared;
 use super::error::EngineError;
@@ -108,7 +109,12 @@ impl Shared {
         };
         let session = match stored.session.phase() {
             Phase::Complete => self.verify_complete(&stored.session, blob).await?,
-            Phase::Receiving if blob.published => self.finish(&stored.session, blob).await?,
+            Phase::Receiving if blob.published => {
+                self.finish_published(&stored.session, blob).await?
+            }
+            Phase::Receiving if stored.session.chunks().is_some() => {
+                self.settle_chunks(&stored.session, blob).await?
+            }
             Phase::Receiving => self.settle_tail(&stored.session, blob).await?,
             Phase::Assembling | Phase::Gone(_) => return Ok(stored),
         };
@@ -143,16 +149,20 @@ impl Shared {
             return Err(lost(stored.session.id()).into());
         }
         let mut session = stored.session.clone();
-        if session.offset() == UploadOffset::ZERO {
+        if session.received().bytes() == 0 {
             session.adopt(self.boot.clone());
         } else {
-            session.cut_back(UploadOffset::ZERO, Sums::default(), self.boot.clone());
+            session.cut_back(UploadOffset::ZERO, Sums::default(), &[], self.boot.clone());
         }
         self.store_recovered(stored, session).await
     }
 
     /// Published before its record said so: it was whole and synced.
-    async fn finish(&self, session: &Session, blob: BlobState) -> Result<Session, EngineError> {
+    async fn finish_published(
+        &self,
+        session: &Session,
+        blob: BlobState,
+    ) -> Result<Session, EngineError> {
         let reader = self.blobs.open(session.id()).await?;
         let sums = read_on(reader, session.sums().clone(), blob.offset).await?;
         let mut session = session.clone();
@@ -177,8 +187,28 @@ impl Shared {
             session.adopt(self.boot.clone());
         }
         if session.is_whole() && session.phase() == Phase::Receiving {
-            self.blobs.publish(session.id()).await?;
-            session.complete(&self.settings.limits, self.clock.now());
+            self.finish(&mut session).await?;
+        }
+        Ok(session)
+    }
+
+    /// With chunks the record alone tells what is there. It is believed, unless it was not synced
+    /// and another boot has passed, or the blob is too short for it.
+    async fn settle_chunks(&self, old: &Session, blob: BlobState) -> Result<Session, EngineError> {
+        let mut session = old.clone();
+        let same_boot = *old.boot() == self.boot;
+        if blob.offset.get() < old.received().reach() || !(same_boot || old.synced()) {
+            let reader: Arc<dyn BlobReader> =
+                Arc::from(self.blobs.open_unpublished(session.id()).await?);
+            let ahead = session.chunks().map_or_else(Vec::new, Chunks::sums_ahead);
+            let sound = sound_ahead(Arc::clone(&reader), ahead).await?;
+            let sums = session.sums().clone();
+            let (front, sums) = sound_prefix(reader, sums, blob.offset).await?;
+            session.cut_back(front, sums, &sound, self.boot.clone());
+        }
+        session.adopt(self.boot.clone());
+        if session.is_whole() {
+            self.finish(&mut session).await?;
         }
         Ok(session)
     }
@@ -201,10 +231,10 @@ impl Shared {
         session: &mut Session,
         there: UploadOffset,
     ) -> Result<(), EngineError> {
-        let reader = self.blobs.open_unpublished(session.id()).await?;
+        let reader = Arc::from(self.blobs.open_unpublished(session.id()).await?);
         let (sound, sums) = sound_prefix(reader, session.sums().clone(), there).await?;
         if sound < session.offset() {
-            session.cut_back(sound, sums, self.boot.clone());
+            session.cut_back(sound, sums, &[], self.boot.clone());
         }
         Ok(())
     }
@@ -217,7 +247,7 @@ impl Shared {
         blob: BlobState,
     ) -> Result<Session, EngineError> {
         let id = session.id();
-        let reader = self.blobs.open(id).await?;
+        let reader = Arc::from(self.blobs.open(id).await?);
         let (sound, _) = sound_prefix(reader, session.sums().clone(), blob.offset).await?;
         if sound != session.offset() {
             let what = format!("only {sound} of {} bytes are right", session.offset());
@@ -230,7 +260,8 @@ impl Shared {
 
     fn progress(&self, offset: UploadOffset, sums: Sums) -> Progress {
         let synced = self.settings.durability.is_synced();
-        Progress { offset, sums, boot: self.boot.clone(), synced }
+        let received = Received::front(offset, sums);
+        Progress { received, boot: self.boot.clone(), synced }
     }
 }
 
@@ -239,7 +270,7 @@ fn lost(id: UploadId) -> StorageError {
 }
 
 /// Extends sums over the bytes between what they cover and `end`.
-async fn read_on(
+pub(super) async fn read_on(
     reader: Box<dyn BlobReader>,
     mut sums: Sums,
     end: UploadOffset,
@@ -260,7 +291,7 @@ async fn read_on(
 
 /// How far the bytes agree with their sums, in whole stretches, and the sums of that part.
 async fn sound_prefix(
-    reader: Box<dyn BlobReader>,
+    reader: Arc<dyn BlobReader>,
     sums: Sums,
     there: UploadOffset,
 ) -> Result<(UploadOffset, Sums), EngineError> {
@@ -269,14 +300,7 @@ async fn sound_prefix(
         let mut buffer = vec![0; READ_BYTES];
         for stretch in sums.segments() {
             let Some(end) = sound.advance(stretch.bytes).filter(|end| *end <= there) else { break };
-            let (mut at, mut crc) = (sound, crc32fast::Hasher::new());
-            while let Some(left) = end.since(at).filter(|left| *left > 0) {
-                let bytes = read_some(reader.as_ref(), at, left, &mut buffer)?;
-                let Some(next) = advanced(at, bytes) else { break };
-                crc.update(bytes);
-                at = next;
-            }
-            if at != end || crc.finalize() != stretch.crc {
+            if crc_of(reader.as_ref(), sound, end, &mut buffer)? != Some(stretch.crc) {
                 break;
             }
             sound = end;
@@ -286,6 +310,40 @@ async fn sound_prefix(
         Ok((sound, kept))
     })
     .await
+}
+
+/// Which stretches ahead agree with their sums.
+async fn sound_ahead(
+    reader: Arc<dyn BlobReader>,
+    ahead: Vec<(Span, u32)>,
+) -> Result<Vec<bool>, EngineError> {
+    blocking(move || {
+        let mut buffer = vec![0; READ_BYTES];
+        let mut sound = |(span, crc): &(Span, u32)| {
+            let ends = UploadOffset::new(span.start).zip(UploadOffset::new(span.end));
+            let Some((start, end)) = ends else { return Ok(false) };
+            Ok(crc_of(reader.as_ref(), start, end, &mut buffer)? == Some(*crc))
+        };
+        ahead.iter().map(&mut sound).collect()
+    })
+    .await
+}
+
+/// The CRC of a stretch; `None` if the blob ends before it does.
+fn crc_of(
+    reader: &dyn BlobReader,
+    start: UploadOffset,
+    end: UploadOffset,
+    buffer: &mut [u8],
+) -> Result<Option<u32>, StorageError> {
+    let (mut at, mut crc) = (start, crc32fast::Hasher::new());
+    while let Some(left) = end.since(at).filter(|left| *left > 0) {
+        let bytes = read_some(reader, at, left, buffer)?;
+        let Some(next) = advanced(at, bytes) else { return Ok(None) };
+        crc.update(bytes);
+        at = next;
+    }
+    Ok(Some(crc.finalize()))
 }
 
 /// The next bytes, at most `left`; empty at the end of the blob.

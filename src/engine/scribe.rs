@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
-use crate::storage::BlobStore;
+use crate::storage::{BlobStore, StorageError};
 use crate::upload::{Session, UploadId, record};
+
+use super::error::EngineError;
 
 /// Past this many waiting notes, whoever brings the next one waits.
 const MAX_WAITING: usize = 4096;
@@ -63,6 +65,18 @@ impl Scribe {
             eased.await;
         }
         self.noted.notify_one();
+    }
+
+    /// Writes the state of a session now, not later.
+    ///
+    /// For a state that must not be missed: an older label would make a rebuild believe bytes that
+    /// are none.
+    pub(super) async fn write(&self, session: &Session) -> Result<(), EngineError> {
+        let label = record::encode(session)
+            .map_err(|error| StorageError::Record { id: session.id(), source: error })?;
+        let _pen = self.pen.lock().await;
+        self.waiting().remove(&session.id());
+        Ok(self.blobs.label(session.id(), Bytes::from(label)).await?)
     }
 
     /// Forgets an upload: once this returns, no label of it will be written any more.

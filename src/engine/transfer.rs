@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::upload::transition::Ceiling;
-use crate::upload::{AppendPlan, Session, UploadId, UploadLength};
+use crate::upload::{AppendPlan, Session, UploadId, UploadLength, UploadOffset};
 
 use super::Shared;
 use super::error::EngineError;
@@ -41,11 +41,30 @@ struct Running {
     lease: Lease,
     ledger: Arc<Ledger>,
     declares: Option<UploadLength>,
-    started_at: crate::upload::UploadOffset,
     /// The device was slow at the last write: the next one goes to a blocking thread.
     slow: bool,
     since_checkpoint: Since,
     since_room_check: u64,
+}
+
+/// What a transfer may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    /// Where it would leave the upload if it stopped at once.
+    pub(super) yields_at: UploadOffset,
+    /// Most bytes its body may have.
+    pub(super) budget_bytes: u64,
+    /// The bound behind `budget_bytes`.
+    pub(super) ceiling: Ceiling,
+    /// The length it declares.
+    pub(super) declares: Option<UploadLength>,
+}
+
+impl From<&AppendPlan> for Course {
+    fn from(plan: &AppendPlan) -> Self {
+        let AppendPlan { start, budget_bytes, ceiling, declares } = *plan;
+        Self { yields_at: start, budget_bytes, ceiling, declares }
+    }
 }
 
 /// What has happened since the last checkpoint.
@@ -65,26 +84,26 @@ impl Transfer {
     pub(super) fn lend(
         shared: Arc<Shared>,
         lease: Lease,
-        ledger: Arc<Ledger>,
+        ledger: Ledger,
         id: UploadId,
-        plan: &AppendPlan,
+        course: Course,
     ) -> Self {
-        lease.seat().receive_from(plan.start, Arc::downgrade(&ledger));
+        let ledger = Arc::new(ledger);
+        lease.seat().receive_from(course.yields_at, Arc::downgrade(&ledger));
         shared.observer.observe(Event::TransferBegan);
         Self {
             running: Some(Running {
                 shared,
                 lease,
                 ledger,
-                declares: plan.declares,
-                started_at: plan.start,
+                declares: course.declares,
                 slow: false,
                 since_checkpoint: Since::now(),
                 since_room_check: 0,
             }),
             id,
-            budget_bytes: plan.budget_bytes,
-            ceiling: plan.ceiling,
+            budget_bytes: course.budget_bytes,
+            ceiling: course.ceiling,
         }
     }
 
@@ -222,7 +241,7 @@ impl Running {
 
     fn write_here(&self, batch: &[Bytes]) -> Result<(), EngineError> {
         let written = self.ledger.write(batch);
-        self.lease.seat().end_write(yields_at(&self.ledger, self.started_at));
+        self.lease.seat().end_write(self.ledger.yields_at());
         written
     }
 
@@ -230,11 +249,10 @@ impl Running {
     /// is counted before the transfer is settled.
     async fn write_elsewhere(&mut self, batch: Vec<Bytes>) -> Result<(), EngineError> {
         let (ledger, seat) = (Arc::clone(&self.ledger), Arc::clone(self.lease.seat()));
-        let started_at = self.started_at;
         let work = move || {
             let started = Instant::now();
             let written = ledger.write(&batch);
-            seat.end_write(yields_at(&ledger, started_at));
+            seat.end_write(ledger.yields_at());
             (written, started.elapsed())
         };
         match self.shared.runtime.spawn_blocking(work).await {
@@ -261,7 +279,7 @@ impl Running {
 
     /// What a transfer that was told to stop answers before it is settled.
     fn stopped(&self, reason: StopReason) -> EngineError {
-        stop_error(reason, yields_at(&self.ledger, self.started_at))
+        stop_error(reason, self.ledger.yields_at())
     }
 
     /// Settles on the engine's runtime and waits for it there.
@@ -304,22 +322,12 @@ impl Running {
             (BodyEnd::Whole, None, Ok(_)) => Ending::Whole,
             (BodyEnd::Early, None, Ok(_)) => Ending::Cut,
         };
-        let accepted = result.as_ref().ok().and_then(|now| now.offset().since(self.started_at));
-        self.shared
-            .observer
-            .observe(Event::TransferEnded { accepted_bytes: accepted.unwrap_or(0), ending });
+        let accepted_bytes = if result.is_ok() { self.ledger.written_bytes() } else { 0 };
+        self.shared.observer.observe(Event::TransferEnded { accepted_bytes, ending });
     }
 }
 
-/// Where the upload stands if the transfer stops now: unproven bytes do not count.
-fn yields_at(
-    ledger: &Ledger,
-    started_at: crate::upload::UploadOffset,
-) -> crate::upload::UploadOffset {
-    if ledger.is_unproven() { started_at } else { ledger.reached_offset() }
-}
-
-fn stop_error(reason: StopReason, offset: crate::upload::UploadOffset) -> EngineError {
+fn stop_error(reason: StopReason, offset: UploadOffset) -> EngineError {
     match reason {
         StopReason::TakenOver => EngineError::TakenOver { offset },
         StopReason::Terminated => EngineError::NotFound,

@@ -6,6 +6,9 @@ use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{RequestHead as ActixHead, Version};
 
 use crate::auth::{Grant, Question, Verb};
+use crate::protocol::chunked::begin::{self, Begin};
+use crate::protocol::chunked::chunk::{self, Chunk};
+use crate::protocol::chunked::{Terms, fields};
 use crate::protocol::field::decimal;
 use crate::protocol::head::{BodyLength, RequestHead, ResponseHead};
 use crate::protocol::location::Place;
@@ -77,22 +80,34 @@ impl<'a> Call<'a> {
     pub(super) async fn creation(&self) -> Result<Create, Failure> {
         let grant = self.grant(Verb::Create).await?;
         let create = create::read(&self.head, &self.gateway.profile, &self.place, grant.owner)?;
-        // What is created with a deferred length is bounded when the length, or bytes, come: see
-        // `addition`. A session that remembers the bound of its creation would do it here.
         within(grant.max_length, create::needed_bytes(&create))?;
         self.has_room_for(create::needed_bytes(&create))?;
-        Ok(create)
+        Ok(create.bounded(grant.max_length))
     }
 
     /// Reads an append and refuses what cannot be taken; touches no store.
     pub(super) async fn addition(&self) -> Result<(Owner, Append), Failure> {
-        let Grant { owner, max_length, .. } = self.grant(Verb::Append).await?;
+        let owner = self.grant(Verb::Append).await?.owner;
         let append = append::read(&self.head, &self.gateway.profile)?;
-        let request = &append.request;
-        within(max_length, request.declares.map_or(0, UploadLength::get))?;
-        within(max_length, request.at.get().saturating_add(request.body_bytes.unwrap_or(0)))?;
         self.has_room_for(append.request.body_bytes.unwrap_or(0))?;
         Ok((owner, append))
+    }
+
+    /// Reads a chunk's head and refuses what cannot be taken; touches no store (C-42).
+    pub(super) async fn chunk(&self, terms: &Terms) -> Result<(Owner, Chunk), Failure> {
+        let owner = self.grant(Verb::Append).await?.owner;
+        let chunk = chunk::read(&self.head, terms)?;
+        self.has_room_for(chunk.claim.body_bytes.unwrap_or(0))?;
+        Ok((owner, chunk))
+    }
+
+    /// Reads the beginning of a session and refuses what cannot be taken; touches no store.
+    pub(super) async fn beginning(&self, terms: &Terms) -> Result<(Grant, Begin), Failure> {
+        let grant = self.grant(Verb::Create).await?;
+        let begin = begin::read(&self.head, terms)?;
+        within(grant.max_length, begin.geometry.length().get())?;
+        self.has_room_for(begin.geometry.length().get())?;
+        Ok((grant, begin))
     }
 
     /// Refuses before the body what the device cannot hold.
@@ -101,6 +116,13 @@ impl<'a> Call<'a> {
             return Err(Problem::NoRoom { offset: None }.into());
         }
         Ok(())
+    }
+
+    /// Whether this is a chunk at the upload's own URL.
+    pub(super) fn brings_a_chunk(&self) -> bool {
+        let on = self.gateway.chunks.is_some();
+        let stores = matches!(self.method, Method::Put | Method::Post);
+        on && stores && self.head.has(fields::X_CHUNK_NUMBER)
     }
 
     /// An answer with what browsers have to be told.

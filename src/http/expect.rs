@@ -12,12 +12,14 @@ use actix_http::{Request, Response};
 use actix_service::{Service, ServiceFactory};
 use actix_web::web::Data;
 
+use crate::protocol;
 use crate::protocol::method::Method;
 use crate::protocol::problem::Problem;
 use crate::protocol::tus::refused;
 use crate::upload::UploadId;
 
 use super::call::Call;
+use super::chunked;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reply::{Tail, response};
@@ -47,6 +49,11 @@ impl ExpectService {
     /// The refusal, if there is one.
     async fn refusal(&self, request: &Request) -> Option<Response<BoxBody>> {
         let call = Call::new(&self.gateway, request.head());
+        if let Some(judged) = chunked::judged(&call).await {
+            let problem = judged.err()?.problem(None);
+            let head = call.with_cors(protocol::chunked::refused(&problem));
+            return Some(response(head, Tail::Own, problem.ends_connection()));
+        }
         let target = target(call.head.path, &self.gateway.settings.base_path);
         let judged: Result<(), Failure> = match (call.method, target) {
             (Method::Post, Target::Endpoint) => call.creation().await.map(|_| ()),
@@ -58,6 +65,7 @@ impl ExpectService {
                 | Method::Head
                 | Method::Get
                 | Method::Post
+                | Method::Put
                 | Method::Patch
                 | Method::Delete
                 | Method::Other,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::Authority;
 use crate::engine::{Clock as _, Engine, SystemClock};
+use crate::protocol::chunked::{NameKey, Terms};
 use crate::protocol::cors::{CorsPolicy, Origins};
 use crate::protocol::forwarded::{self, Forwarded};
 use crate::protocol::head::RequestHead;
@@ -22,8 +23,17 @@ pub struct Gateway {
     pub(super) settings: HttpSettings,
     pub(super) profile: Profile,
     pub(super) cors: CorsPolicy,
+    /// Chunk headers, if they are on.
+    pub(super) chunks: Option<Chunking>,
     /// The configured public URL, if there is one.
     outside: Option<Outside>,
+}
+
+/// How chunk headers are offered.
+#[derive(Clone, Debug)]
+pub(super) struct Chunking {
+    pub(super) terms: Terms,
+    pub(super) names: NameKey,
 }
 
 /// Why the settings make no gateway.
@@ -56,7 +66,12 @@ impl Gateway {
         let extensions = extensions(settings.extensions, engine.can_concatenate());
         let profile = Profile::new(extensions, engine.limits());
         let cors = cors(&settings.cors);
-        Ok(Self { engine, authority, settings, profile, cors, outside })
+        let chunks = settings.chunks.as_ref().map(|chunks| {
+            let cancel = profile.has(Extension::Termination);
+            let terms = Terms::new(chunks.chunk_bytes, engine.limits(), cancel);
+            Chunking { terms, names: chunks.names.clone() }
+        });
+        Ok(Self { engine, authority, settings, profile, cors, chunks, outside })
     }
 
     /// Where the upload endpoint is, as the client of this request sees it, and where that client

@@ -8,6 +8,7 @@
 //! | `gateway` | what the handlers share |
 //! | `call` | one request: its head, where it came in, who asks |
 //! | `tus` | the handlers of tus |
+//! | `chunked` | the handlers of chunk headers |
 //! | `download` | `GET`, and the download side of `HEAD` |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
@@ -43,6 +44,7 @@ pub mod admin;
 mod bind;
 mod body;
 mod call;
+mod chunked;
 pub mod connection;
 mod download;
 pub mod expect;

@@ -3,19 +3,31 @@
 //! | path | methods |
 //! |---|---|
 //! | `{base}`, `{base}/` | `POST` creates, `OPTIONS` |
-//! | `{base}/{id}` | `PATCH` adds, `HEAD` asks, `GET` downloads, `DELETE` removes, `OPTIONS` |
+//! | `{base}/{id}` | `PATCH` adds, `PUT` brings a chunk, `HEAD` asks, `GET` downloads, `DELETE` removes, `OPTIONS` |
+//! | `/chunked-upload` | `POST` and `PUT` begin a session or bring a chunk, `OPTIONS` |
+//! | `/chunked-upload/{session}` | `PUT` and `POST` bring a chunk, `GET` and `HEAD` ask, `DELETE` cancels, `OPTIONS` |
+//! | `/upload-status` | `GET` and `HEAD` ask, `OPTIONS` |
 //!
 //! The method is chosen in the handlers, because it may be overridden by a field (T-11).
 
 use actix_web::web::{Data, ServiceConfig, resource, to};
 
+use crate::protocol::chunked::address::{CHUNKED_UPLOAD, UPLOAD_STATUS};
+
 use super::gateway::Gateway;
-use super::tus;
+use super::{chunked, tus};
 
 /// Puts the routes and what the handlers share into an application.
 pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
     move |application: &mut ServiceConfig| {
         let base = gateway.settings.base_path.clone();
+        if gateway.chunks.is_some() {
+            let endpoint = [CHUNKED_UPLOAD.to_owned(), format!("{CHUNKED_UPLOAD}/")];
+            application
+                .service(resource(endpoint).to(chunked::endpoint))
+                .service(resource(format!("{CHUNKED_UPLOAD}/{{session}}")).to(chunked::session))
+                .service(resource(UPLOAD_STATUS).to(chunked::status));
+        }
         application
             .service(resource([base.clone(), format!("{base}/")]).to(tus::endpoint))
             .service(resource(format!("{base}/{{id}}")).to(tus::upload))

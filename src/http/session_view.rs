@@ -1,14 +1,10 @@
 //! [`SessionView`]: a session as the operator sees it. Names of files stay out.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::date::write_rfc3339;
 use crate::upload::session::Phase;
-use crate::upload::{Departure, Relation, Session, Timestamp};
-
-/// The last second that has a date of four digits.
-const END_OF_DATES: Duration = Duration::from_secs(253_402_300_799);
+use crate::upload::{Departure, Relation, Session};
 
 /// One session of `/sessions`; the command line reads it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,9 +51,9 @@ impl SessionView {
             length: session.length().map(crate::upload::UploadLength::get),
             relation: relation.to_owned(),
             parts,
-            created_at: date(session.created_at()),
-            completed_at: session.completed_at().map(date),
-            expires_at: session.expires_at().map(date),
+            created_at: write_rfc3339(session.created_at()),
+            completed_at: session.completed_at().map(write_rfc3339),
+            expires_at: session.expires_at().map(write_rfc3339),
         }
     }
 }
@@ -69,23 +65,5 @@ const fn phase(phase: Phase) -> &'static str {
         Phase::Complete => "complete",
         Phase::Gone(Departure::Terminated) => "terminated",
         Phase::Gone(Departure::Expired) => "expired",
-    }
-}
-
-/// As RFC 3339 writes it, in UTC. What lies past the year 9999 is shown as its end.
-fn date(moment: Timestamp) -> String {
-    let since = Duration::from_millis(moment.unix_milliseconds()).min(END_OF_DATES);
-    let moment = UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH);
-    humantime::format_rfc3339_seconds(moment).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_written_by_rfc_3339_up_to_the_end_of_dates() {
-        assert_eq!(date(Timestamp::from_unix_milliseconds(0)), "1970-01-01T00:00:00Z");
-        assert_eq!(date(Timestamp::from_unix_milliseconds(u64::MAX)), "9999-12-31T23:59:59Z");
     }
 }

@@ -1,9 +1,12 @@
 //! What the HTTP side is told at start.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+use crate::protocol::chunked::NameKey;
 
 /// How the upload endpoint behaves.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct HttpSettings {
     pub public_downloads: bool,
     /// Which tus extensions are on.
     pub extensions: ExtensionSettings,
+    /// How chunk headers are offered; `None` if they are not.
+    pub chunks: Option<ChunkSettings>,
     /// A body that brings nothing for this long is ended; what arrived is kept (T-36).
     pub read_timeout: Duration,
     /// A response that cannot be written for this long ends the connection.
@@ -38,6 +43,15 @@ pub struct HttpSettings {
     pub linger: Duration,
     /// … and this many bytes, so that a browser gets to see the answer.
     pub linger_bytes: u64,
+}
+
+/// How chunk headers are offered.
+#[derive(Clone, Debug)]
+pub struct ChunkSettings {
+    /// Bytes of a chunk, where the client does not ask for another size.
+    pub chunk_bytes: NonZeroU64,
+    /// Leads ids that clients chose to uploads.
+    pub names: NameKey,
 }
 
 /// What browsers on other origins may do.

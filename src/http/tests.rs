@@ -2,6 +2,7 @@
 //! memory. Everything else is a conformance case.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +17,14 @@ use sha2::Digest as _;
 use crate::auth::{Authority, Parts, StaticToken, Tokens};
 use crate::engine::events::Unobserved;
 use crate::engine::{Engine, EngineParts, EngineSettings, SystemClock};
+use crate::protocol::chunked::NameKey;
 use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
 use crate::upload::{BootId, UploadLength};
 
 use super::expect::ExpectService;
 use super::routes::routes;
-use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
+use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings};
 use super::{Gateway, GatewayError};
 
 fn settings() -> HttpSettings {
@@ -46,6 +48,10 @@ fn settings() -> HttpSettings {
             termination: true,
             concatenation: true,
         },
+        chunks: Some(ChunkSettings {
+            chunk_bytes: NonZeroU64::new(5_000_000).unwrap(),
+            names: NameKey::new([7; 32]),
+        }),
         read_timeout: Duration::from_secs(60),
         write_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::auth::Verb;
-use crate::engine::{AppendOrder, Body as FirstBody, EngineError};
+use crate::engine::{AppendOrder, Body as FirstBody, EngineError, WhenCut};
 use crate::protocol::download as wire;
 use crate::protocol::head::{BodyLength, ResponseHead};
 use crate::protocol::method::Method;
@@ -16,10 +16,10 @@ use crate::upload::{Relation, Session, UploadId};
 
 use super::body::Body;
 use super::call::Call;
-use super::download;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reply::{Tail, response};
+use super::{chunked, download};
 
 type Outcome = Result<(ResponseHead, Tail), Failure>;
 
@@ -33,7 +33,12 @@ pub(super) async fn endpoint(
     let outcome = match call.method {
         Method::Options => Ok((options::offered(&gateway.profile), Tail::Own)),
         Method::Post => create(&mut call, Body::new(payload, request.conn_data())).await,
-        Method::Head | Method::Get | Method::Patch | Method::Delete | Method::Other => {
+        Method::Head
+        | Method::Get
+        | Method::Put
+        | Method::Patch
+        | Method::Delete
+        | Method::Other => {
             Err(Problem::MethodNotAllowed { allow: gateway.profile.methods_of_the_endpoint() }
                 .into())
         }
@@ -41,7 +46,7 @@ pub(super) async fn endpoint(
     answer(&call, None, outcome)
 }
 
-/// An upload: `PATCH` adds, `HEAD` asks, `GET` downloads, `DELETE` removes.
+/// An upload: `PATCH` adds, `HEAD` asks, `GET` downloads, `DELETE` removes; a chunk is a chunk.
 pub(super) async fn upload(
     request: HttpRequest,
     payload: Payload,
@@ -49,10 +54,13 @@ pub(super) async fn upload(
 ) -> HttpResponse {
     let call = Call::new(&gateway, request.head());
     let id = request.match_info().get("id").and_then(|text| text.parse::<UploadId>().ok());
+    if call.brings_a_chunk() {
+        return chunked::upload(&call, id, Body::new(payload, request.conn_data())).await;
+    }
     let outcome = match (call.method, id) {
         // What is offered does not depend on the upload, so it need not exist (T-50).
         (Method::Options, _) => Ok((options::offered(&gateway.profile), Tail::Own)),
-        (Method::Post | Method::Other, _) => {
+        (Method::Post | Method::Put | Method::Other, _) => {
             Err(Problem::MethodNotAllowed { allow: gateway.profile.methods_of_an_upload() }.into())
         }
         (Method::Head | Method::Get | Method::Patch | Method::Delete, None) => {
@@ -87,7 +95,8 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
         Create::Upload(new) => gateway.engine.create(new).await?,
         Create::Final(order) => gateway.engine.concatenate(order).await?,
         Create::WithBody(new, first) => {
-            let first = FirstBody { bytes: first.bytes, digest: first.digest };
+            let first =
+                FirstBody { bytes: first.bytes, digest: first.digest, when_cut: WhenCut::Keep };
             let transfer = gateway.engine.create_with_body(new, first).await?;
             let (id, location) = (transfer.id(), call.place.of(transfer.id()));
             let poured = body.pour(transfer, settings).await;
@@ -165,6 +174,7 @@ fn answer(call: &Call<'_>, id: Option<UploadId>, outcome: Outcome) -> HttpRespon
                 Method::Options
                 | Method::Head
                 | Method::Post
+                | Method::Put
                 | Method::Patch
                 | Method::Delete
                 | Method::Other => refused(&problem),

@@ -5,23 +5,25 @@ use std::time::Duration;
 
 use super::head::{RequestHead, ResponseHead};
 
-/// Methods that a page may use (T-170).
-const METHODS: &str = "POST, HEAD, PATCH, OPTIONS, DELETE, GET";
+/// Methods that a page may use (T-170, C-110).
+const METHODS: &str = "POST, HEAD, PATCH, PUT, OPTIONS, DELETE, GET";
 
-/// Fields that a page may send (T-171): named one by one, because `*` stops working as soon as
+/// Fields that a page may send (T-171, C-110): named one by one, because `*` stops working as soon as
 /// credentials are sent (T-174).
 const REQUEST_FIELDS: &str = "Authorization, Origin, X-Requested-With, X-Request-ID, \
     X-HTTP-Method-Override, Content-Type, Tus-Resumable, Upload-Length, Upload-Offset, \
     Upload-Metadata, Upload-Defer-Length, Upload-Concat, Upload-Checksum, Upload-Complete, \
     Upload-Incomplete, Upload-Draft-Interop-Version, Content-Digest, Repr-Digest, \
-    Content-Disposition, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, \
+    X-Upload-Session-ID, X-Chunk-Number, X-Total-Chunks, X-Total-Size, X-Chunk-Size, X-Filename, \
+    Content-Range, Content-Disposition, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, \
     If-Unmodified-Since";
 
-/// Fields that a page may read (T-172).
+/// Fields that a page may read (T-172, C-111).
 const RESPONSE_FIELDS: &str = "Location, Upload-Offset, Upload-Length, Upload-Metadata, \
     Upload-Defer-Length, Upload-Concat, Upload-Expires, Upload-Complete, Upload-Incomplete, \
     Upload-Limit, Upload-Draft-Interop-Version, Tus-Version, Tus-Resumable, Tus-Max-Size, \
-    Tus-Extension, Tus-Checksum-Algorithm, Repr-Digest, X-Request-ID, Retry-After, ETag, \
+    Tus-Extension, Tus-Checksum-Algorithm, X-Upload-Session-ID, X-Chunk-Size, X-Total-Chunks, \
+    X-Recommended-Chunk-Size, Want-Content-Digest, Want-Repr-Digest, Allow, Repr-Digest, X-Request-ID, Retry-After, ETag, \
     Last-Modified, Accept-Ranges, Content-Range, Content-Length, Content-Disposition";
 
 /// Who may read our answers from a page.
@@ -134,11 +136,11 @@ mod tests {
         let fields = [("Origin", PAGE), ("Access-Control-Request-Method", "PATCH")];
         let answer = answer(&policy(Origins::Any, false), "OPTIONS", &fields);
         let methods = answer.get("Access-Control-Allow-Methods").unwrap();
-        for method in ["POST", "HEAD", "PATCH", "OPTIONS", "DELETE", "GET"] {
+        for method in ["POST", "HEAD", "PATCH", "PUT", "OPTIONS", "DELETE", "GET"] {
             assert!(methods.split(", ").any(|known| known == method), "{method}");
         }
         let allowed = answer.get("Access-Control-Allow-Headers").unwrap();
-        for field in ["Authorization", "Upload-Checksum", "Upload-Concat", "Repr-Digest"] {
+        for field in ["Authorization", "Upload-Checksum", "X-Chunk-Number", "Content-Range"] {
             assert!(allowed.split(", ").any(|known| known == field), "{field}");
         }
         assert_eq!(answer.get("Access-Control-Max-Age"), Some("86400"));
@@ -150,7 +152,7 @@ mod tests {
     fn an_error_exposes_its_fields_too() {
         let answer = answer(&policy(Origins::Any, false), "HEAD", &[("Origin", PAGE)]);
         let exposed = answer.get("Access-Control-Expose-Headers").unwrap();
-        for field in ["Upload-Offset", "Location", "Tus-Resumable", "Upload-Expires"] {
+        for field in ["Upload-Offset", "Location", "Upload-Expires", "X-Upload-Session-ID"] {
             assert!(exposed.split(", ").any(|known| known == field), "{field}");
         }
     }

@@ -1,4 +1,4 @@
-//! IMF-fixdate (RFC 9110, section 5.6.7), both ways.
+//! IMF-fixdate (RFC 9110, section 5.6.7), both ways; RFC 3339 for JSON.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,6 +12,14 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub fn write(moment: Timestamp) -> String {
     let seconds = moment.unix_seconds().min(LAST_SECOND);
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// Writes a moment as RFC 3339 does, in UTC and rounded down to the second. What lies past the year
+/// 9999 is shown as its end.
+#[must_use]
+pub fn write_rfc3339(moment: Timestamp) -> String {
+    let seconds = moment.unix_seconds().min(LAST_SECOND);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 /// Reads a date in any of the three forms recipients have to know; whole seconds since the epoch.
@@ -35,6 +43,13 @@ mod tests {
             write(Timestamp::from_unix_milliseconds(u64::MAX)),
             "Fri, 31 Dec 9999 23:59:59 GMT"
         );
+    }
+
+    #[test]
+    fn a_date_in_json_is_written_by_rfc_3339_up_to_the_end_of_dates() {
+        let write = |milliseconds| write_rfc3339(Timestamp::from_unix_milliseconds(milliseconds));
+        assert_eq!(write(1_403_712_000_999), "2014-06-25T16:00:00Z");
+        assert_eq!(write(u64::MAX), "9999-12-31T23:59:59Z");
     }
 
     #[test]

@@ -91,9 +91,22 @@ impl Place {
     #[must_use]
     pub fn of(&self, id: UploadId) -> String {
         let origin = self.outside.origin.as_deref().unwrap_or_default();
-        let query = self.link.as_deref().map(|link| format!("?{}={link}", link::PARAMETER));
-        let query = query.unwrap_or_default();
-        format!("{origin}{}{}/{id}{query}", self.outside.prefix, self.base_path)
+        self.by_link(format!("{origin}{}{}/{id}", self.outside.prefix, self.base_path))
+    }
+
+    /// The URL with the link by which the client came, if it did.
+    #[must_use]
+    pub fn by_link(&self, url: String) -> String {
+        let Some(link) = self.link.as_deref() else { return url };
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}{}={link}", link::PARAMETER)
+    }
+
+    /// The URL of a path that does not lie below the base path, such as `/upload-status`.
+    #[must_use]
+    pub fn beside(&self, path: &str) -> String {
+        let origin = self.outside.origin.as_deref().unwrap_or_default();
+        format!("{origin}{}{path}", self.outside.prefix)
     }
 
     /// The address of the endpoint itself, for messages.

@@ -16,6 +16,8 @@ pub enum Method {
     Get,
     /// POST
     Post,
+    /// PUT
+    Put,
     /// PATCH
     Patch,
     /// DELETE
@@ -44,6 +46,7 @@ impl Method {
             "HEAD" => Self::Head,
             "GET" => Self::Get,
             "POST" => Self::Post,
+            "PUT" => Self::Put,
             "PATCH" => Self::Patch,
             "DELETE" => Self::Delete,
             _ => Self::Other,
@@ -85,6 +88,6 @@ mod tests {
         ] {
             assert_eq!(effective("POST", overrides), Method::Other, "{overrides:?}");
         }
-        assert_eq!(effective("PUT", &[]), Method::Other);
+        assert_eq!(effective("BREW", &[]), Method::Other);
     }
 }

@@ -11,15 +11,19 @@
 //! | `method` | the effective method, with its override |
 //! | `location` | where an upload lives, and which upload a URL means |
 //! | `forwarded` | what a believed proxy says about the client's side |
+//! | `digest_field` | `Content-Digest` and `Repr-Digest` |
 //! | `bearer` | the `Authorization` field |
 //! | `token/` | what credentials say: claims and signed links |
 //! | `tus/` | tus 1.0.0 |
+//! | `chunked/` | chunk headers |
 //! | `download/` | ranges, conditions, safe names and types |
 //! | `cors` | what a browser has to be told |
 
 pub mod bearer;
+pub mod chunked;
 pub mod cors;
 pub mod date;
+pub mod digest_field;
 pub mod download;
 pub mod field;
 pub mod forwarded;

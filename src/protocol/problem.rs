@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::upload::geometry::{Against, Contradiction, Statement};
 use crate::upload::{MetadataError, UploadId, UploadLength, UploadOffset};
 
 use super::head::ResponseHead;
@@ -41,7 +42,7 @@ pub enum Problem {
     #[error("{0}")]
     InvalidMetadata(MetadataError),
     /// The user metadata is longer than we take (T-78).
-    #[error("Upload-Metadata has {actual} bytes; at most {limit} are taken")]
+    #[error("the metadata has {actual} bytes; at most {limit} are taken")]
     MetadataTooLong {
         /// Bytes received.
         actual: usize,
@@ -129,15 +130,41 @@ pub enum Problem {
         /// The extension's name.
         extension: &'static str,
     },
+    /// A first chunk does not say how the upload is cut into chunks.
+    #[error(
+        "the request does not say how long the upload and its chunks are; send X-Total-Size and \
+         X-Chunk-Size, or Content-Range with X-Total-Chunks"
+    )]
+    GeometryUnknown,
+    /// A request says something of its chunk that does not fit.
+    #[error("{}", contradiction(*.0))]
+    ChunkContradicts(Contradiction),
+    /// The upload would have more chunks than we take.
+    #[error("an upload may have at most {max} chunks here; send larger ones")]
+    TooManyChunks {
+        /// The configured maximum.
+        max: u32,
+    },
     /// No checksum algorithm has this name here (T-114, T-116).
     #[error("the checksum algorithm is not known here; Tus-Checksum-Algorithm lists what is")]
     UnknownChecksum,
-    /// The bytes have another digest than announced (T-113).
+    /// The request wants a check by algorithms of which we compute none (C-72).
+    #[error("{field} names no algorithm that is known here; send sha-256 or sha-512")]
+    UnknownDigest {
+        /// Its name.
+        field: &'static str,
+    },
+    /// The bytes have another digest than announced (T-113, C-71).
     #[error("the body has not the announced checksum and was discarded; send it again")]
     ChecksumMismatch {
         /// Where the upload stands, as before; `None` if it was not created.
         offset: Option<UploadOffset>,
     },
+    /// All bytes are there, but they are not what was announced at the beginning (C-74).
+    #[error(
+        "the upload has not the digest announced at its beginning and was removed; start again"
+    )]
+    UploadMismatch,
     /// The method does nothing at this address (T-12, T-67, T-135).
     #[error("this address does not take the method; it takes {allow}")]
     MethodNotAllowed {
@@ -255,8 +282,18 @@ impl Problem {
             Self::PartMissing { .. } => "part-missing",
             Self::PartUnfinished { .. } => "part-unfinished",
             Self::ExtensionOff { .. } => "extension-off",
+            Self::GeometryUnknown => "geometry-unknown",
+            Self::ChunkContradicts(Contradiction { against: Against::Request, .. }) => {
+                "chunk-contradicts-itself"
+            }
+            Self::ChunkContradicts(Contradiction { against: Against::Session, .. }) => {
+                "chunk-contradicts-session"
+            }
+            Self::TooManyChunks { .. } => "too-many-chunks",
             Self::UnknownChecksum => "unknown-checksum",
+            Self::UnknownDigest { .. } => "unknown-digest",
             Self::ChecksumMismatch { .. } => "checksum-mismatch",
+            Self::UploadMismatch => "upload-mismatch",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
             Self::NotFound => "not-found",
             Self::UnknownAddress { .. } => "unknown-address",
@@ -339,7 +376,12 @@ impl Problem {
             | Self::PartMissing { .. }
             | Self::PartUnfinished { .. }
             | Self::ExtensionOff { .. }
+            | Self::GeometryUnknown
+            | Self::ChunkContradicts(_)
+            | Self::TooManyChunks { .. }
             | Self::UnknownChecksum
+            | Self::UnknownDigest { .. }
+            | Self::UploadMismatch
             | Self::MethodNotAllowed { .. }
             | Self::NotFound
             | Self::UnknownAddress { .. }
@@ -370,6 +412,26 @@ impl Problem {
                 | Self::TakenOver { .. }
         )
     }
+}
+
+/// Which statement does not fit, and what would.
+fn contradiction(contradiction: Contradiction) -> String {
+    let Contradiction { statement, against, expected } = contradiction;
+    let against = match against {
+        Against::Request => "the rest of the request",
+        Against::Session => "what the session was begun with",
+    };
+    let (what, right) = match statement {
+        Statement::ChunkNumber => ("X-Chunk-Number", "a number below"),
+        Statement::TotalChunks => ("X-Total-Chunks", "send"),
+        Statement::TotalSize => ("X-Total-Size", "send"),
+        Statement::ChunkSize => ("X-Chunk-Size", "send"),
+        Statement::RangeStart => ("the first byte of Content-Range", "begin at"),
+        Statement::RangeEnd => ("the last byte of Content-Range", "this chunk ends with"),
+        Statement::RangeLength => ("the complete length in Content-Range", "send"),
+        Statement::BodyLength => ("the length of the body", "expected are"),
+    };
+    format!("{what} does not agree with {against}; {right} {expected}")
 }
 
 #[cfg(test)]

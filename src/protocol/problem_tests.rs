@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::protocol::{download, tus};
+use crate::protocol::{chunked, download, tus};
 
 const TABLE: &str = include_str!("../../protocol-spec/errors.md");
+
+fn contradiction(against: Against) -> Contradiction {
+    Contradiction { statement: Statement::ChunkNumber, against, expected: 1 }
+}
 
 /// One of each.
 fn all() -> Vec<Problem> {
@@ -37,8 +41,14 @@ fn all() -> Vec<Problem> {
         Problem::PartMissing { part },
         Problem::PartUnfinished { part },
         Problem::ExtensionOff { extension: "creation" },
+        Problem::GeometryUnknown,
+        Problem::ChunkContradicts(contradiction(Against::Request)),
+        Problem::ChunkContradicts(contradiction(Against::Session)),
+        Problem::TooManyChunks { max: 1 },
         Problem::UnknownChecksum,
+        Problem::UnknownDigest { field },
         Problem::ChecksumMismatch { offset: None },
+        Problem::UploadMismatch,
         Problem::MethodNotAllowed { allow: "OPTIONS" },
         Problem::NotFound,
         Problem::UnknownAddress { endpoint: "/files".into() },
@@ -63,10 +73,10 @@ fn all() -> Vec<Problem> {
 }
 
 /// Code to the statuses in the table; `–` where a protocol cannot meet the problem.
-fn table() -> BTreeMap<&'static str, (&'static str, &'static str)> {
+fn table() -> BTreeMap<&'static str, [&'static str; 3]> {
     let cells = |row: &'static str| row.split('|').map(str::trim).collect::<Vec<_>>();
     let rows = TABLE.lines().filter(|line| line.starts_with("| `")).map(cells);
-    rows.map(|cells| (cells[1].trim_matches('`'), (cells[2], cells[3]))).collect()
+    rows.map(|cells| (cells[1].trim_matches('`'), [cells[2], cells[3], cells[4]])).collect()
 }
 
 #[test]
@@ -74,9 +84,13 @@ fn every_problem_is_a_row_of_the_table_with_its_statuses() {
     let table = table();
     for problem in all() {
         let code = problem.code();
-        let (tus, download) = table.get(code).copied().unwrap_or_else(|| panic!("no row {code}"));
+        let row = table.get(code).copied().unwrap_or_else(|| panic!("no row {code}"));
+        let [tus, chunked, download] = row;
         if tus != "–" {
             assert_eq!(tus, tus::status::status(&problem).to_string(), "{code} over tus");
+        }
+        if chunked != "–" {
+            assert_eq!(chunked, chunked::status::status(&problem).to_string(), "{code} by chunks");
         }
         let said = download::status::status(&problem).to_string();
         if download == "–" {
@@ -98,10 +112,11 @@ fn every_row_of_the_table_is_a_problem() {
 
 #[test]
 fn the_list_above_holds_every_variant() {
-    // `code` has one arm per variant, so its source counts them.
+    // `code` has one arm per code, so its source counts them.
     let source = include_str!("problem.rs");
     let code = source.split("pub const fn code").nth(1).unwrap();
-    let arms = code.split("pub fn ").next().unwrap().matches("=> \"").count();
+    let code = code.split("pub fn ").next().unwrap();
+    let arms = code.lines().filter(|line| line.trim_end_matches(',').ends_with('"')).count();
     assert_eq!(arms, all().len());
 }
 

@@ -241,7 +241,7 @@ async fn one(sessions: &dyn SessionStore, blobs: &dyn BlobStore, id: UploadId) -
 
 /// Where record and blob do not agree.
 fn disagreement(session: &Session, blob: Option<BlobState>) -> Option<Finding> {
-    let (id, offset) = (session.id(), session.offset());
+    let (id, offset, received) = (session.id(), session.offset(), session.received());
     let wrong = |text: String| Some(Finding::new(Grade::Wrong, text));
     let note = |text: String| Some(Finding::new(Grade::Note, text));
     match (session.phase(), blob) {
@@ -252,11 +252,13 @@ fn disagreement(session: &Session, blob: Option<BlobState>) -> Option<Finding> {
         (Phase::Complete, Some(blob)) if blob.offset != offset => {
             wrong(format!("{id}: it has {} bytes instead of {offset}", blob.offset))
         }
-        (Phase::Receiving, None) if offset.get() > 0 => {
-            wrong(format!("{id}: {offset} bytes were accepted, but they are gone"))
+        (Phase::Receiving, None) if received.bytes() > 0 => {
+            let accepted = received.bytes();
+            wrong(format!("{id}: {accepted} bytes were accepted, but they are gone"))
         }
-        (Phase::Receiving, Some(blob)) if blob.offset < offset => {
-            wrong(format!("{id}: {offset} bytes were accepted, but only {} are there", blob.offset))
+        (Phase::Receiving, Some(blob)) if blob.offset.get() < received.reach() => {
+            let reach = received.reach();
+            wrong(format!("{id}: {reach} bytes were accepted, but only {} are there", blob.offset))
         }
         (Phase::Receiving, Some(blob)) if blob.published => {
             note(format!("{id}: its last byte is there; the next start finishes it"))

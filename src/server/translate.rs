@@ -1,12 +1,15 @@
 //! Settings, as the layers below understand them.
 
+use std::num::NonZeroU64;
+
 use crate::config::settings::{Durability, Settings};
 use crate::config::{Address, Size, Span};
 use crate::engine::{self, EngineSettings};
 use crate::http::settings::{
-    CorsSettings, ExtensionSettings, HttpSettings, ListenAddress, ListenerSettings, ServerSettings,
-    TlsSettings,
+    ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress, ListenerSettings,
+    ServerSettings, TlsSettings,
 };
+use crate::protocol::chunked::NameKey;
 use crate::upload::{Limits, UploadLength};
 
 /// The engine's bounds.
@@ -42,15 +45,23 @@ fn limits(settings: &Settings) -> Limits {
         max_length: tus.max_size.map(Size::get).and_then(UploadLength::new),
         max_metadata_bytes: tus.max_metadata_size.in_memory(),
         max_parts: tus.max_parts,
+        max_chunks: uploads.max_chunks,
         session_timeout: uploads.sessiontimeout.get(),
         retention: uploads.retention.map(Span::get),
         tombstone_retention: uploads.tombstone_retention.get(),
     }
 }
 
-/// How the upload endpoint behaves.
+/// How chunk headers are offered, if they are.
+fn chunks(settings: &Settings, names: NameKey) -> Option<ChunkSettings> {
+    let uploads = &settings.uploads;
+    let chunk_bytes = NonZeroU64::new(uploads.chunksize.get())?;
+    uploads.chunkeduploadsenabled.then_some(ChunkSettings { chunk_bytes, names })
+}
+
+/// How the upload endpoint behaves. `names` leads session ids that clients chose to uploads.
 #[must_use]
-pub fn http(settings: &Settings) -> HttpSettings {
+pub fn http(settings: &Settings, names: NameKey) -> HttpSettings {
     let (server, timeouts) = (&settings.server, &settings.timeouts);
     HttpSettings {
         base_path: server.base_path.clone(),
@@ -59,6 +70,7 @@ pub fn http(settings: &Settings) -> HttpSettings {
         cors: cors(settings),
         public_downloads: settings.auth.public_downloads,
         extensions: extensions(settings),
+        chunks: chunks(settings, names),
         read_timeout: timeouts.readtimeout.get(),
         write_timeout: timeouts.writetimeout.get(),
         idle_timeout: timeouts.idletimeout.get(),

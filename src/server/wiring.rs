@@ -13,12 +13,14 @@ use crate::http::admin::Admin;
 use crate::http::connection::OpenConnections;
 use crate::http::metrics::Metrics;
 use crate::http::{Gateway, sides};
+use crate::protocol::chunked::NameKey;
 use crate::storage::blob::fs::{FsBlobStore, FsSettings};
 use crate::storage::session::sled::{SledSessionStore, SledSettings};
 use crate::storage::{BlobStore, SessionStore};
 
 use super::data_dir::DataDir;
 use super::error::ServerError;
+use super::secret::CHUNK_SESSION_ID;
 use super::serve::{Sides, Started};
 use super::{authority, boot, translate};
 
@@ -38,12 +40,13 @@ pub struct Stores {
 /// [`ServerError`], with what to do about it. Nothing is left running then.
 pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started, ServerError> {
     let guard = authority::build(data, settings)?;
+    let names = NameKey::new(data.secret()?.key_for(CHUNK_SESSION_ID));
     let connections = OpenConnections::default();
     let metrics = Metrics::new(connections.clone());
     let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
     let stores = open(data, settings, &observer).await?;
     let engine = engine(stores, settings, observer)?;
-    match listen(&engine, &guard.authority, settings, metrics, connections) {
+    match listen(&engine, &guard.authority, settings, names, metrics, connections) {
         Ok(sides) => Ok(Started { engine, sides, guard }),
         Err(error) => {
             engine.stop().await;
@@ -57,10 +60,11 @@ fn listen(
     engine: &Engine,
     authority: &Arc<Authority>,
     settings: &Settings,
+    names: NameKey,
     metrics: Arc<Metrics>,
     connections: OpenConnections,
 ) -> Result<Sides, ServerError> {
-    let http = translate::http(settings);
+    let http = translate::http(settings, names);
     let bounds = translate::connections(settings, &http);
     let gateway = Gateway::new(engine.clone(), Arc::clone(authority), http)?;
     let listeners = translate::listeners(settings);

@@ -14,6 +14,9 @@ pub enum Tail {
     Keep,
     /// They are unproven until a checksum was compared (T-118): recovery must discard them.
     Discard,
+    /// Only the record tells which bytes are there: some lie far ahead. Nothing is cut off, the size
+    /// of the blob says nothing, and gaps read as zeros.
+    Recorded,
 }
 
 /// What is stored of an upload.
@@ -51,7 +54,8 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Opens the blob for writing from `at`, creating it if needed.
     ///
     /// Whatever lies behind `at` is cut off first, so that the size of the blob always tells how
-    /// far the writer got.
+    /// far the writer got; unless the record tells ([`Tail::Recorded`]). A blob that is shorter than
+    /// `at` is damaged.
     fn begin(&self, id: UploadId, at: UploadOffset, tail: Tail)
     -> Pending<'_, Box<dyn BlobWriter>>;
 

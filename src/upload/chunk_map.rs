@@ -49,12 +49,55 @@ impl ChunkMap {
         true
     }
 
+    /// Marks every chunk below `end` as arrived, whatever was there.
+    pub fn insert_front(&mut self, end: u32) {
+        let end = end.min(self.total);
+        if end == 0 || self.contiguous() >= end {
+            return;
+        }
+        // Runs that the front swallows or touches; the last of them may reach further.
+        let swallowed = self.runs.partition_point(|&(first, _)| first <= end);
+        let reach = swallowed.checked_sub(1).and_then(|last| self.runs.get(last));
+        let end = reach.map_or(end, |&(_, reach)| reach.max(end));
+        self.runs.splice(..swallowed, [(0, end)]);
+    }
+
+    /// Half-open runs of chunks that have arrived, in ascending order.
+    pub fn runs(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.runs.iter().copied()
+    }
+
+    /// The map with these runs; `None` unless they are ascending, apart and below `total`.
+    #[must_use]
+    pub fn from_runs(total: u32, runs: Vec<(u32, u32)>) -> Option<Self> {
+        let mut behind = None;
+        for &(first, end) in &runs {
+            if first >= end || end > total || behind.is_some_and(|behind| first <= behind) {
+                return None;
+            }
+            behind = Some(end);
+        }
+        Some(Self { total, runs })
+    }
+
+    /// The run that holds `chunk`, if it has arrived.
+    #[must_use]
+    pub fn run_of(&self, chunk: u32) -> Option<(u32, u32)> {
+        let at = self.runs.partition_point(|&(first, _)| first <= chunk);
+        let run = at.checked_sub(1).and_then(|index| self.runs.get(index));
+        run.copied().filter(|&(_, end)| chunk < end)
+    }
+
+    /// The first run that begins behind `chunk`.
+    #[must_use]
+    pub fn run_behind(&self, chunk: u32) -> Option<(u32, u32)> {
+        self.runs.get(self.runs.partition_point(|&(first, _)| first <= chunk)).copied()
+    }
+
     /// Whether a chunk has arrived.
     #[must_use]
     pub fn contains(&self, chunk: u32) -> bool {
-        let at = self.runs.partition_point(|&(first, _)| first <= chunk);
-        let run = at.checked_sub(1).and_then(|index| self.runs.get(index));
-        run.is_some_and(|&(_, end)| chunk < end)
+        self.run_of(chunk).is_some()
     }
 
     /// How many chunks have arrived.
@@ -90,6 +133,23 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
+        #[test]
+        fn filling_the_front_is_marking_each_of_its_chunks(
+            total in 0_u32..64, chunks: Vec<u8>, end in 0_u32..80,
+        ) {
+            let mut map = ChunkMap::new(total);
+            for chunk in chunks {
+                map.insert(u32::from(chunk % 80));
+            }
+            let mut one_by_one = map.clone();
+            for chunk in 0..end {
+                one_by_one.insert(chunk);
+            }
+            map.insert_front(end);
+            prop_assert_eq!(&map, &one_by_one);
+            prop_assert_eq!(ChunkMap::from_runs(total, map.runs().collect()), Some(map));
+        }
+
         #[test]
         fn a_map_agrees_with_a_plain_set(total in 0_u32..64, chunks: Vec<u8>) {
             let mut map = ChunkMap::new(total);

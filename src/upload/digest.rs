@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha1::Digest as _;
 
 /// An algorithm of `Upload-Checksum` (T-111).
@@ -81,6 +83,19 @@ impl Digest {
     #[must_use]
     pub fn new(algorithm: DigestAlgorithm, bytes: Vec<u8>) -> Option<Self> {
         (bytes.len() == algorithm.digest_bytes()).then_some(Self { algorithm, bytes })
+    }
+
+    /// As a record has it: the algorithm's name and the digest in base64.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!("{} {}", self.algorithm, STANDARD.encode(&self.bytes))
+    }
+
+    /// Reads what [`Digest::to_text`] wrote.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (algorithm, bytes) = text.split_once(' ')?;
+        Self::new(algorithm.parse().ok()?, STANDARD.decode(bytes).ok()?)
     }
 
     /// Which algorithm it is.

@@ -28,6 +28,12 @@ impl UploadId {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// The id with these bytes of randomness, of which six bits say that it is one (UUID version 4).
+    #[must_use]
+    pub fn from_random_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
     /// The 16 bytes, in the order in which ids sort.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

@@ -13,6 +13,8 @@ pub struct Limits {
     pub max_metadata_bytes: usize,
     /// Most partial uploads that one final upload may join.
     pub max_parts: usize,
+    /// Most chunks an upload may be cut into.
+    pub max_chunks: u32,
     /// An unfinished upload expires after this long without activity (T-104).
     pub session_timeout: Duration,
     /// A finished upload is removed after this long; `None` keeps it until it is deleted.
@@ -27,6 +29,7 @@ impl Default for Limits {
             max_length: None,
             max_metadata_bytes: 8 * 1024,
             max_parts: 1000,
+            max_chunks: 1_000_000,
             session_timeout: Duration::from_secs(24 * 60 * 60),
             retention: None,
             tombstone_retention: Duration::from_secs(24 * 60 * 60),

@@ -13,6 +13,9 @@
 //! | `digest` | checksums a client may ask for |
 //! | `sums` | CRCs of what was stored, bounded in number |
 //! | `chunk_map` | which numbered chunks have arrived |
+//! | `received` | what has arrived: contiguously, and in chunks ahead |
+//! | `chunks` | the chunks ahead, with their sums |
+//! | `geometry` | how an upload is cut into chunks, and what a request says of it |
 //! | `limits` | the bounds a session is created under |
 //! | `relation` | whole, partial or final (tus concatenation) |
 //! | `session` | an upload session: the state itself |
@@ -21,11 +24,14 @@
 //! | `record` | the session as stored, with its version |
 
 pub mod chunk_map;
+pub mod chunks;
 pub mod digest;
+pub mod geometry;
 pub mod id;
 pub mod limits;
 pub mod metadata;
 pub mod quantity;
+pub mod received;
 pub mod record;
 pub mod refusal;
 pub mod relation;
@@ -35,11 +41,14 @@ pub mod time;
 pub mod transition;
 
 pub use chunk_map::ChunkMap;
+pub use chunks::Chunks;
 pub use digest::{Digest, DigestAlgorithm, DigestHasher};
+pub use geometry::{ChunkClaim, Geometry};
 pub use id::UploadId;
 pub use limits::Limits;
 pub use metadata::{Metadata, MetadataError};
 pub use quantity::{UploadLength, UploadOffset};
+pub use received::{ChunkPiece, Received};
 pub use refusal::Refusal;
 pub use relation::Relation;
 pub use session::{BootId, Departure, NewSession, Owner, Phase, Session};

@@ -1,7 +1,7 @@
 //! The session as stored: a version marker, a checksum, and JSON.
 //!
 //! ```text
-//! tidegate-session 1 9ae0daaf {"id":"0123…","phase":"receiving",…}
+//! tidegate-session 2 9ae0daaf {"id":"0123…","phase":"receiving",…}
 //! └─ what it is ── │ └ CRC-32 of the JSON
 //!                  └ version
 //! ```
@@ -12,18 +12,26 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::digest::Digest;
 use super::id::UploadId;
 use super::metadata::Metadata;
 use super::quantity::{UploadLength, UploadOffset};
+use super::received::Received;
 use super::relation::Relation;
 use super::session::{BootId, Owner, Phase, Session};
 use super::sums::Sums;
 use super::time::Timestamp;
 
+mod chunks;
+mod version_1;
+
+use chunks::StoredChunks;
+use version_1::RecordV1;
+
 /// First word of every record.
 pub const MARKER: &str = "tidegate-session";
 /// The version this program writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Why stored bytes are not a session.
 #[derive(Debug, thiserror::Error)]
@@ -45,23 +53,30 @@ pub enum RecordError {
     Inconsistent(&'static str),
 }
 
-/// Version 1 of the stored form. A later version gets a struct of its own and a `From` this one.
+/// Version 2 of the stored form. A later version gets a struct of its own and a `From` this one.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RecordV1 {
+struct RecordV2 {
     id: String,
     #[serde(default, skip_serializing_if = "is_anonymous")]
     owner: Owner,
     length: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_length: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expects: Option<String>,
     offset: u64,
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     metadata: Metadata,
     relation: Relation,
     phase: Phase,
     created_at: Timestamp,
+    active_at: Timestamp,
     completed_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     sums: Sums,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chunks: Option<StoredChunks>,
     boot: BootId,
     synced: bool,
 }
@@ -76,18 +91,22 @@ fn is_anonymous(owner: &Owner) -> bool {
 ///
 /// [`RecordError::Malformed`] if serde cannot write it, which its types rule out in practice.
 pub fn encode(session: &Session) -> Result<Vec<u8>, RecordError> {
-    let record = RecordV1 {
+    let record = RecordV2 {
         id: session.id.to_string(),
         owner: session.owner.clone(),
         length: session.length.map(UploadLength::get),
-        offset: session.offset.get(),
+        max_length: session.max_length.map(UploadLength::get),
+        expects: session.expects.as_ref().map(Digest::to_text),
+        offset: session.offset().get(),
         metadata: session.metadata.clone(),
         relation: session.relation.clone(),
         phase: session.phase,
         created_at: session.created_at,
+        active_at: session.active_at,
         completed_at: session.completed_at,
         expires_at: session.expires_at,
-        sums: session.sums.clone(),
+        sums: session.sums().clone(),
+        chunks: session.chunks().map(StoredChunks::of),
         boot: session.boot.clone(),
         synced: session.synced,
     };
@@ -107,8 +126,8 @@ pub fn decode(bytes: &[u8]) -> Result<Session, RecordError> {
     if words.next() != Some(MARKER) {
         return Err(RecordError::NotARecord);
     }
-    let version = words.next().and_then(|word| word.parse().ok()).filter(|version| *version > 0);
-    let version = version.ok_or(RecordError::NotARecord)?;
+    let version = words.next().and_then(|word| word.parse::<u32>().ok());
+    let version = version.filter(|version| *version > 0).ok_or(RecordError::NotARecord)?;
     if version > VERSION {
         return Err(RecordError::NewerVersion(version));
     }
@@ -117,38 +136,55 @@ pub fn decode(bytes: &[u8]) -> Result<Session, RecordError> {
     if crc != Some(crc32fast::hash(json.as_bytes())) {
         return Err(RecordError::Torn);
     }
-    let record: RecordV1 = serde_json::from_str(json).map_err(RecordError::Malformed)?;
-    restore(record)
+    let record = if version == 1 {
+        serde_json::from_str::<RecordV1>(json).map(RecordV2::from)
+    } else {
+        serde_json::from_str(json)
+    };
+    restore(record.map_err(RecordError::Malformed)?)
 }
 
-fn restore(record: RecordV1) -> Result<Session, RecordError> {
+fn restore(record: RecordV2) -> Result<Session, RecordError> {
     let wrong = RecordError::Inconsistent;
-    let length = match record.length {
-        Some(bytes) => Some(UploadLength::new(bytes).ok_or(wrong("the length is too large"))?),
-        None => None,
+    let bytes = |bytes: Option<u64>| match bytes {
+        Some(bytes) => UploadLength::new(bytes).map(Some).ok_or(wrong("a length is too large")),
+        None => Ok(None),
     };
+    let length = bytes(record.length)?;
     let offset = UploadOffset::new(record.offset).ok_or(wrong("the offset is too large"))?;
     if length.is_some_and(|length| offset > length.end()) {
         return Err(wrong("the offset is past the length"));
     }
-    if record.sums.covered() != offset.get() {
-        return Err(wrong("the sums do not cover what was received"));
-    }
+    let chunks = match (record.chunks, length) {
+        (None, _) => None,
+        (Some(chunks), Some(length)) => {
+            Some(chunks.restore(length).ok_or(wrong("its chunks contradict each other"))?)
+        }
+        (Some(_), None) => return Err(wrong("it has chunks but no length")),
+    };
+    let received = Received::stored(offset, record.sums, chunks);
+    let received = received.ok_or(wrong("what was received does not fit its offset"))?;
     if record.phase == Phase::Complete && length.map(UploadLength::end) != Some(offset) {
         return Err(wrong("a complete upload lacks bytes"));
     }
+    let expects = match record.expects {
+        Some(text) => Some(Digest::from_text(&text).ok_or(wrong("its digest is none"))?),
+        None => None,
+    };
     Ok(Session {
         id: record.id.parse::<UploadId>().map_err(|_| wrong("the id is not an upload id"))?,
         owner: record.owner,
         length,
-        offset,
+        max_length: bytes(record.max_length)?,
+        expects,
+        received,
         metadata: record.metadata,
         relation: record.relation,
         phase: record.phase,
         created_at: record.created_at,
+        active_at: record.active_at,
         completed_at: record.completed_at,
         expires_at: record.expires_at,
-        sums: record.sums,
         boot: record.boot,
         synced: record.synced,
     })
@@ -157,30 +193,42 @@ fn restore(record: RecordV1) -> Result<Session, RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upload::{Limits, NewSession, transition::Progress};
+    use crate::upload::{DigestAlgorithm, Limits, NewSession, transition::Progress};
     use proptest::prelude::*;
 
     fn session(length: u64, bytes: &[u8], metadata: &str) -> Session {
+        let metadata = Metadata::parse(metadata).unwrap();
+        let owner = Owner::named("alice".to_owned());
+        let new = NewSession::of(owner, UploadLength::new(length), metadata);
         let new = NewSession {
-            owner: Owner::named("alice".to_owned()),
-            length: UploadLength::new(length),
-            metadata: Metadata::parse(metadata).unwrap(),
             relation: Relation::Partial,
+            max_length: UploadLength::new(1 << 40),
+            expects: Digest::new(DigestAlgorithm::Crc32, vec![1, 2, 3, 4]),
+            ..new
         };
         let (limits, boot) = (Limits::default(), BootId::new("boot".to_owned()));
         let now = Timestamp::from_unix_milliseconds(1_700_000_000_000);
         let id = UploadId::generate();
         let mut session = Session::create(new, id, &limits, boot.clone(), now).unwrap();
-        let mut sums = Sums::default();
-        sums.update(bytes);
-        let offset = UploadOffset::new(bytes.len() as u64).unwrap();
-        session.receive(Progress { offset, sums, boot, synced: true }, &limits, now);
+        let mut received = Received::default();
+        received.append(bytes);
+        session.receive(Progress { received, boot, synced: true }, &limits, now);
         session
     }
 
     #[test]
     fn a_session_reads_back_as_it_was_stored() {
         let session = session(10, b"hello", "name d29ybGQ=,flag");
+        assert_eq!(decode(&encode(&session).unwrap()).unwrap(), session);
+    }
+
+    #[test]
+    fn a_record_of_version_1_is_read() {
+        let json = r#"{"id":"0123456789abcdef0123456789abcdef","owner":"alice","length":5,"offset":0,"relation":{"kind":"whole"},"phase":"receiving","created_at":1700000000000,"completed_at":null,"expires_at":1700000001000,"sums":{"stretch":1048576,"crc32":""},"boot":"b","synced":true}"#;
+        let record = format!("{MARKER} 1 {:08x} {json}", crc32fast::hash(json.as_bytes()));
+        let session = decode(record.as_bytes()).unwrap();
+        assert_eq!(session.length(), UploadLength::new(5));
+        assert_eq!(session.active_at(), session.created_at());
         assert_eq!(decode(&encode(&session).unwrap()).unwrap(), session);
     }
 
@@ -193,8 +241,8 @@ mod tests {
     #[test]
     fn a_record_of_a_newer_version_is_refused_not_guessed_at() {
         let text = String::from_utf8(encode(&session(1, b"", "")).unwrap()).unwrap();
-        let newer = text.replacen(&format!("{MARKER} 1 "), &format!("{MARKER} 2 "), 1);
-        assert!(matches!(decode(newer.as_bytes()), Err(RecordError::NewerVersion(2))));
+        let newer = text.replacen(&format!("{MARKER} 2 "), &format!("{MARKER} 3 "), 1);
+        assert!(matches!(decode(newer.as_bytes()), Err(RecordError::NewerVersion(3))));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Every reason why a session does not do what was asked.
 
+use super::geometry::Contradiction;
 use super::id::UploadId;
 use super::quantity::{UploadLength, UploadOffset};
 
@@ -65,6 +66,18 @@ pub enum Refusal {
     PartUnfinished {
         /// The part that is not complete.
         part: UploadId,
+    },
+    /// A first chunk does not say how the upload is cut into chunks.
+    #[error("the length of the upload and of its chunks do not follow from the request")]
+    GeometryUnknown,
+    /// What a request says of its chunk does not fit.
+    #[error("the request contradicts itself or the session")]
+    ChunkContradicts(Contradiction),
+    /// The upload would have more chunks than are taken.
+    #[error("an upload may have at most {max} chunks here")]
+    TooManyChunks {
+        /// The configured maximum.
+        max: u32,
     },
     /// The upload is not complete, so there is nothing to download yet.
     #[error("the upload is not complete; nothing of it can be downloaded yet")]

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chunks::Chunks;
+use super::digest::Digest;
+use super::geometry::Geometry;
 use super::id::UploadId;
 use super::metadata::Metadata;
 use super::quantity::{UploadLength, UploadOffset};
+use super::received::Received;
 use super::relation::Relation;
 use super::sums::Sums;
 use super::time::Timestamp;
@@ -83,25 +87,42 @@ pub struct NewSession {
     pub metadata: Metadata,
     /// Whole or partial; finals are made by [`Session::assemble`].
     pub relation: Relation,
+    /// How it is cut into chunks, if it begins with them; gives the length.
+    pub geometry: Option<Geometry>,
+    /// Longest it may become, where that is less than the configured maximum.
+    pub max_length: Option<UploadLength>,
+    /// The digest that all of it must have.
+    pub expects: Option<Digest>,
+}
+
+impl NewSession {
+    /// A whole upload of `owner` about which nothing else is known.
+    #[must_use]
+    pub const fn of(owner: Owner, length: Option<UploadLength>, metadata: Metadata) -> Self {
+        let relation = Relation::Whole;
+        Self { owner, length, metadata, relation, geometry: None, max_length: None, expects: None }
+    }
 }
 
 /// An upload session.
 ///
-/// Invariants: `offset` never passes `length`; `sums` cover exactly `[0, offset)`; a `Complete`
-/// session has `length == offset`.
+/// Invariants: nothing was received past `length`; if there are chunks, they are chunks of `length`
+/// bytes; a `Complete` session has received all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub(super) id: UploadId,
     pub(super) owner: Owner,
     pub(super) length: Option<UploadLength>,
-    pub(super) offset: UploadOffset,
+    pub(super) max_length: Option<UploadLength>,
+    pub(super) expects: Option<Digest>,
+    pub(super) received: Received,
     pub(super) metadata: Metadata,
     pub(super) relation: Relation,
     pub(super) phase: Phase,
     pub(super) created_at: Timestamp,
+    pub(super) active_at: Timestamp,
     pub(super) completed_at: Option<Timestamp>,
     pub(super) expires_at: Option<Timestamp>,
-    pub(super) sums: Sums,
     pub(super) boot: BootId,
     pub(super) synced: bool,
 }
@@ -128,7 +149,31 @@ impl Session {
     /// Contiguous bytes that are there, as durable as the configuration promises.
     #[must_use]
     pub const fn offset(&self) -> UploadOffset {
-        self.offset
+        self.received.offset()
+    }
+
+    /// What is there, contiguously and in chunks ahead.
+    #[must_use]
+    pub const fn received(&self) -> &Received {
+        &self.received
+    }
+
+    /// Its chunks, once a request named one.
+    #[must_use]
+    pub fn chunks(&self) -> Option<&Chunks> {
+        self.received.chunks()
+    }
+
+    /// Longest it may become, where that is less than the configured maximum.
+    #[must_use]
+    pub const fn max_length(&self) -> Option<UploadLength> {
+        self.max_length
+    }
+
+    /// The digest that all of it must have before it becomes visible.
+    #[must_use]
+    pub const fn expects(&self) -> Option<&Digest> {
+        self.expects.as_ref()
     }
 
     /// User metadata.
@@ -155,6 +200,12 @@ impl Session {
         self.created_at
     }
 
+    /// When bytes were last accepted; its creation before that.
+    #[must_use]
+    pub const fn active_at(&self) -> Timestamp {
+        self.active_at
+    }
+
     /// When its last byte became visible; the `Last-Modified` of a download.
     #[must_use]
     pub const fn completed_at(&self) -> Option<Timestamp> {
@@ -170,7 +221,7 @@ impl Session {
     /// CRCs over `[0, offset)`.
     #[must_use]
     pub const fn sums(&self) -> &Sums {
-        &self.sums
+        self.received.sums()
     }
 
     /// The boot that wrote the last bytes.
@@ -179,7 +230,7 @@ impl Session {
         &self.boot
     }
 
-    /// Whether `[0, offset)` was synced to the disk before the record was stored.
+    /// Whether everything received was synced to the disk before the record was stored.
     #[must_use]
     pub const fn synced(&self) -> bool {
         self.synced

@@ -81,8 +81,19 @@ impl Sums {
     pub fn extend(&mut self, following: &Self) {
         self.stretch_bytes = self.stretch_bytes.max(following.stretch_bytes);
         for segment in &following.segments {
+            self.push(*segment);
+        }
+    }
+
+    /// Appends one stretch that follows these; short neighbours become one.
+    pub fn push(&mut self, segment: Segment) {
+        let stretch_bytes = self.stretch_bytes;
+        let joined = |last: &Segment| last.bytes.saturating_add(segment.bytes) <= stretch_bytes;
+        if let Some(last) = self.segments.last_mut().filter(|last| joined(last)) {
+            *last = join(&[*last, segment]);
+        } else if segment.bytes > 0 {
             self.make_room();
-            self.segments.push(*segment);
+            self.segments.push(segment);
         }
     }
 
@@ -116,7 +127,7 @@ impl Sums {
 }
 
 /// The sum of neighbouring stretches, from their sums.
-fn join(neighbours: &[Segment]) -> Segment {
+pub(super) fn join(neighbours: &[Segment]) -> Segment {
     let mut sum = crc32fast::Hasher::new();
     let mut bytes = 0_u64;
     for segment in neighbours {

@@ -5,15 +5,21 @@
 
 use std::time::Duration;
 
+use super::geometry::{Against, Contradiction, Statement};
 use super::id::UploadId;
 use super::limits::Limits;
 use super::metadata::Metadata;
 use super::quantity::{MAX_BYTES, UploadLength, UploadOffset};
+use super::received::Received;
 use super::refusal::Refusal;
 use super::relation::Relation;
 use super::session::{BootId, Departure, NewSession, Owner, Phase, Session};
 use super::sums::Sums;
 use super::time::Timestamp;
+
+mod chunks;
+
+pub use chunks::{ChunkPlan, ChunkTake};
 
 /// A request to add bytes at the end of what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +50,10 @@ pub struct AppendPlan {
 pub enum Ceiling {
     /// The upload's own length.
     Length(UploadLength),
-    /// The configured maximum, while the length is deferred (T-41).
+    /// The maximum, while the length is deferred (T-41).
     Maximum(UploadLength),
+    /// This many bytes of a chunk.
+    Chunk(u64),
 }
 
 impl Ceiling {
@@ -55,6 +63,11 @@ impl Ceiling {
         match self {
             Self::Length(length) => Refusal::PastTheEnd { length },
             Self::Maximum(max) => Refusal::TooLarge { max },
+            Self::Chunk(expected) => Refusal::ChunkContradicts(Contradiction {
+                statement: Statement::BodyLength,
+                against: Against::Request,
+                expected,
+            }),
         }
     }
 }
@@ -72,24 +85,29 @@ impl Session {
         boot: BootId,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        if let Some(length) = new.length {
-            within(length, limits)?;
-        }
-        Ok(Self {
+        let mut session = Self {
             id,
             owner: new.owner,
             length: new.length,
-            offset: UploadOffset::ZERO,
+            max_length: new.max_length,
+            expects: new.expects,
+            received: Received::default(),
             metadata: new.metadata,
             relation: new.relation,
             phase: Phase::Receiving,
             created_at: now,
+            active_at: now,
             completed_at: None,
             expires_at: Some(now.after(limits.session_timeout)),
-            sums: Sums::default(),
             boot,
             synced: true,
-        })
+        };
+        if let Some(geometry) = new.geometry {
+            session.cut_into(geometry, limits)?;
+        } else if let Some(length) = new.length {
+            session.within(length, limits)?;
+        }
+        Ok(session)
     }
 
     /// A final session over `parts`, in this order (T-142).
@@ -119,20 +137,18 @@ impl Session {
             part.joinable(&order.owner, now)?;
             length = match (length, part.length) {
                 (Some(sum), Some(more)) => {
-                    Some(sum.plus(more).ok_or(Refusal::TooLarge { max: ceiling(limits) })?)
+                    let max = ceiling(limits, order.max_length);
+                    Some(sum.plus(more).ok_or(Refusal::TooLarge { max })?)
                 }
                 (None, _) | (_, None) => None,
             };
         }
-        let new = NewSession {
-            owner: order.owner.clone(),
-            length,
-            metadata: order.metadata.clone(),
-            relation: Relation::Final {
-                parts: parts.iter().map(Self::id).collect(),
-                as_received: order.as_received.clone(),
-            },
+        let relation = Relation::Final {
+            parts: parts.iter().map(Self::id).collect(),
+            as_received: order.as_received.clone(),
         };
+        let new = NewSession::of(order.owner.clone(), length, order.metadata.clone());
+        let new = NewSession { relation, max_length: order.max_length, ..new };
         let mut session = Self::create(new, id, limits, boot, now)?;
         session.phase = Phase::Assembling;
         Ok(session)
@@ -167,20 +183,21 @@ impl Session {
         if matches!(self.relation, Relation::Final { .. }) {
             return Err(Refusal::FinalTakesNoBytes);
         }
-        if request.at != self.offset {
-            return Err(Refusal::OffsetMismatch { expected: self.offset });
+        if request.at != self.offset() {
+            return Err(Refusal::OffsetMismatch { expected: self.offset() });
         }
         let length = self.length_after(request, limits)?;
+        let bound = ceiling(limits, self.max_length);
         let ceiling = match length {
             Some(length) => Ceiling::Length(length),
-            None => Ceiling::Maximum(ceiling(limits)),
+            None => Ceiling::Maximum(bound),
         };
-        let (Ceiling::Length(bound) | Ceiling::Maximum(bound)) = ceiling;
-        let budget_bytes = bound.remaining(self.offset).ok_or_else(|| ceiling.refusal())?;
+        let bound = length.unwrap_or(bound);
+        let budget_bytes = bound.remaining(self.offset()).ok_or_else(|| ceiling.refusal())?;
         if request.body_bytes.is_some_and(|body| body > budget_bytes) {
             return Err(ceiling.refusal());
         }
-        Ok(AppendPlan { start: self.offset, budget_bytes, ceiling, declares: request.declares })
+        Ok(AppendPlan { start: self.offset(), budget_bytes, ceiling, declares: request.declares })
     }
 
     /// The length that holds once `request` is accepted.
@@ -196,14 +213,20 @@ impl Session {
             (Some(length), _) => Ok(Some(length)),
             (None, None) => Ok(None),
             (None, Some(declared)) => {
-                within(declared, limits)?;
-                let received = self.offset.get().saturating_add(request.body_bytes.unwrap_or(0));
+                self.within(declared, limits)?;
+                let received = self.offset().get().saturating_add(request.body_bytes.unwrap_or(0));
                 if declared.get() < received {
                     return Err(Refusal::LengthTooShort { received });
                 }
                 Ok(Some(declared))
             }
         }
+    }
+
+    /// Refuses a length past what this session may have.
+    fn within(&self, length: UploadLength, limits: &Limits) -> Result<(), Refusal> {
+        let max = ceiling(limits, self.max_length);
+        if length > max { Err(Refusal::TooLarge { max }) } else { Ok(()) }
     }
 
     /// Refuses whatever is asked of an upload that is gone or over its time.
@@ -241,7 +264,7 @@ impl Session {
     /// Whether the last byte is there, so that the upload can be finished.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.length.is_some_and(|length| length.is_reached_by(self.offset))
+        self.length.is_some_and(|length| length.is_reached_by(self.offset()))
     }
 
     /// Records a declared length (T-84).
@@ -249,12 +272,12 @@ impl Session {
         self.length = Some(length);
     }
 
-    /// Records bytes that are there: up to `offset`, with these `sums`.
+    /// Records bytes that are there.
     ///
     /// `synced` says whether they are on the disk; the expiry slides (T-104, T-108).
     pub fn receive(&mut self, progress: Progress, limits: &Limits, now: Timestamp) {
-        self.offset = progress.offset;
-        self.sums = progress.sums;
+        self.received = progress.received;
+        self.active_at = now;
         self.boot = progress.boot;
         self.synced = progress.synced;
         self.slide(now, limits.session_timeout);
@@ -274,7 +297,7 @@ impl Session {
     /// A finished partial keeps its expiry: it is material for a final upload, not a file.
     pub fn complete(&mut self, limits: &Limits, now: Timestamp) {
         self.phase = Phase::Complete;
-        self.length = Some(self.length.unwrap_or_else(|| whole(self.offset)));
+        self.length = Some(self.length.unwrap_or_else(|| whole(self.offset())));
         self.completed_at = Some(now);
         match self.relation {
             Relation::Partial => self.slide(now, limits.session_timeout),
@@ -294,21 +317,26 @@ impl Session {
     /// Marks the upload as gone and remembers why, for a while.
     pub fn depart(&mut self, why: Departure, limits: &Limits, now: Timestamp) {
         self.phase = Phase::Gone(why);
-        self.offset = UploadOffset::ZERO;
+        self.received = Received::default();
         self.length = None;
+        self.expects = None;
         self.metadata = Metadata::default();
         self.relation = Relation::Whole;
-        self.sums = Sums::default();
         self.expires_at = Some(now.after(limits.tombstone_retention));
     }
 
-    /// Takes back bytes that turned out not to be there (recovery only).
-    pub fn cut_back(&mut self, offset: UploadOffset, sums: Sums, boot: BootId) {
+    /// Takes back bytes that turned out not to be there (recovery only): `sums` cover what is
+    /// sound at the front, `sound` says which stretches ahead are (see [`Received::cut_back`]).
+    pub fn cut_back(&mut self, offset: UploadOffset, sums: Sums, sound: &[bool], boot: BootId) {
         self.phase = Phase::Receiving;
-        self.offset = offset;
-        self.sums = sums;
+        self.received.cut_back(offset, sums, sound);
         self.boot = boot;
         self.synced = true;
+    }
+
+    /// Gives a complete upload sums that cover more of it; nothing else changes.
+    pub fn sum_up(&mut self, sums: Sums) {
+        self.received = std::mem::take(&mut self.received).summed(sums);
     }
 
     /// Records that what is there was checked in this boot (recovery only).
@@ -320,10 +348,8 @@ impl Session {
 /// How far an upload got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Contiguous bytes that are there.
-    pub offset: UploadOffset,
-    /// CRCs over them.
-    pub sums: Sums,
+    /// What is there.
+    pub received: Received,
     /// The boot that wrote them.
     pub boot: BootId,
     /// Whether they were synced to the disk.
@@ -341,22 +367,18 @@ pub struct ConcatOrder {
     pub parts: Vec<UploadId>,
     /// `Upload-Concat` as it was written (T-149).
     pub as_received: String,
+    /// Longest it may become, where that is less than the configured maximum.
+    pub max_length: Option<UploadLength>,
 }
 
-/// The configured maximum, or what a file can hold.
-fn ceiling(limits: &Limits) -> UploadLength {
-    limits.max_length.or_else(|| UploadLength::new(MAX_BYTES)).unwrap_or(UploadLength::ZERO)
+/// The lower of both maxima, or what a file can hold.
+fn ceiling(limits: &Limits, own: Option<UploadLength>) -> UploadLength {
+    let largest = UploadLength::new(MAX_BYTES).unwrap_or(UploadLength::ZERO);
+    own.into_iter().chain(limits.max_length).fold(largest, UploadLength::min)
 }
 
 fn whole(offset: UploadOffset) -> UploadLength {
     UploadLength::new(offset.get()).unwrap_or(UploadLength::ZERO)
-}
-
-fn within(length: UploadLength, limits: &Limits) -> Result<(), Refusal> {
-    match limits.max_length {
-        Some(max) if length > max => Err(Refusal::TooLarge { max }),
-        Some(_) | None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,14 @@ export const raceRounds = count('ROUNDS', long ? 1000 : 100);
 /** Rounds of kill and restart: `ROUNDS`. */
 export const crashRounds = count('ROUNDS', long ? 200 : 20);
 
+/** The upload in chunks that is cut again and again. */
+export const chunkedUpload = long
+  ? { bytes: 200 * UNITS.MB, chunkBytes: 5 * UNITS.MB }
+  : { bytes: 20 * UNITS.MB, chunkBytes: 500 * UNITS.KB };
+
+/** Rounds of one chunk sent twice at once: `ROUNDS`. */
+export const chunkRounds = count('ROUNDS', long ? 500 : 50);
+
 /** Seconds of load from small uploads: `LOAD_SECONDS`. */
 export const loadSeconds = count('LOAD_SECONDS', 10);
 

@@ -209,3 +209,23 @@ fn a_doubt_points_at_the_key_that_somebody_set() {
     assert_eq!(doubt.clone().located(&origins).origin, flag);
     assert_eq!(doubt.located(&BTreeMap::new()).origin, Origin::BuiltIn);
 }
+
+#[test]
+fn chunks_are_neither_tiny_nor_without_number() {
+    for (number, text) in [(0, "uploads.max_chunks = 0"), (1_000_001, "1 to 1000000")] {
+        assert!(one(|settings| settings.uploads.max_chunks = number).contains(text));
+    }
+    let tiny = one(|settings| settings.uploads.chunksize = Size::bytes(1000));
+    assert!(tiny.contains("uploads.chunksize"), "{tiny}");
+}
+
+#[test]
+fn the_upload_endpoint_does_not_lie_where_chunk_headers_live() {
+    let base = |settings: &mut Settings| settings.server.base_path = "/chunked-upload".to_owned();
+    assert!(one(base).contains("chunkeduploadsenabled"));
+    let off = |settings: &mut Settings| {
+        base(settings);
+        settings.uploads.chunkeduploadsenabled = false;
+    };
+    assert!(doubts(off).is_empty());
+}

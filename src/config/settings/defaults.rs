@@ -108,6 +108,9 @@ impl Default for Uploads {
             sessiontimeout: Span::hours(24),
             retention: None,
             tombstone_retention: Span::hours(24),
+            chunkeduploadsenabled: true,
+            chunksize: Size::mb(5),
+            max_chunks: 1_000_000,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Who may disturb whom, seat by seat.
 
 use super::*;
+use crate::upload::UploadOffset;
 use std::sync::Weak;
 
 const PATIENCE: Duration = Duration::from_secs(5);

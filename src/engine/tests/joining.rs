@@ -8,6 +8,7 @@ fn order(parts: &[UploadId]) -> ConcatOrder {
         owner: Owner::anonymous(),
         metadata: Metadata::default(),
         parts: parts.to_vec(),
+        max_length: None,
         as_received: "final;/files/a /files/b".to_owned(),
     }
 }

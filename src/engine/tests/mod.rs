@@ -9,6 +9,7 @@
 //! | `expiry` | the reaper |
 //! | `faults` | stores that fail |
 
+mod chunks;
 mod crashes;
 mod expiry;
 mod faults;
@@ -87,12 +88,7 @@ fn offset(bytes: u64) -> UploadOffset {
 }
 
 fn of_length(bytes: u64) -> NewSession {
-    NewSession {
-        owner: Owner::anonymous(),
-        length: UploadLength::new(bytes),
-        metadata: Metadata::default(),
-        relation: Relation::Whole,
-    }
+    NewSession::of(Owner::anonymous(), UploadLength::new(bytes), Metadata::default())
 }
 
 fn partial(bytes: u64) -> NewSession {

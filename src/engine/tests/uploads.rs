@@ -24,7 +24,7 @@ async fn an_upload_without_bytes_is_complete_at_once() {
 #[tokio::test]
 async fn a_creation_can_bring_its_bytes() {
     let engine = engine();
-    let body = Body { bytes: Some(5), digest: Some(sha1_of(b"hello")) };
+    let body = Body { bytes: Some(5), digest: Some(sha1_of(b"hello")), when_cut: WhenCut::Keep };
     let mut transfer = engine.create_with_body(of_length(5), body).await.unwrap();
     let id = transfer.id();
     write(&mut transfer, b"hello").await.unwrap();
@@ -36,7 +36,7 @@ async fn a_creation_can_bring_its_bytes() {
 async fn a_creation_whose_checksum_does_not_match_leaves_nothing_behind() {
     let house = House::new();
     let engine = house.engine("this");
-    let body = Body { bytes: Some(5), digest: Some(sha1_of(b"other")) };
+    let body = Body { bytes: Some(5), digest: Some(sha1_of(b"other")), when_cut: WhenCut::Keep };
     let mut transfer = engine.create_with_body(of_length(5), body).await.unwrap();
     let id = transfer.id();
     write(&mut transfer, b"hello").await.unwrap();

@@ -1,7 +1,7 @@
 use super::*;
 use crate::protocol::head::BodyLength;
 use crate::protocol::tus::examples::{ID, head, session};
-use crate::upload::{Metadata, NewSession, Owner, Relation, UploadLength};
+use crate::upload::{Metadata, NewSession, Owner, UploadLength};
 
 const NOW: Timestamp = Timestamp::from_unix_milliseconds(1_403_712_000_000);
 
@@ -126,12 +126,9 @@ fn name_and_type_come_from_the_metadata_and_the_guess_only_helps_out() {
         ("contentType dGV4dC9wbGFpbg==", None, "text/plain"),
         ("", None, "application/octet-stream"),
     ] {
-        let session = session(NewSession {
-            owner: Owner::anonymous(),
-            length: UploadLength::new(0),
-            metadata: Metadata::parse(metadata).unwrap(),
-            relation: Relation::Whole,
-        });
+        let metadata_read = Metadata::parse(metadata).unwrap();
+        let length = UploadLength::new(0);
+        let session = session(NewSession::of(Owner::anonymous(), length, metadata_read));
         let guess = |ending: &str| (ending == "png").then(|| "image/png".to_owned());
         let file = Representation::of(&session, Sharing::Public, guess);
         assert_eq!(file.name.as_ref().map(FileName::as_str), name, "{metadata}");

@@ -43,7 +43,12 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::PartMissing { .. }
         | P::PartUnfinished { .. }
         | P::ExtensionOff { .. }
+        | P::GeometryUnknown
+        | P::ChunkContradicts(_)
+        | P::TooManyChunks { .. }
         | P::UnknownChecksum
+        | P::UnknownDigest { .. }
+        | P::UploadMismatch
         | P::ChecksumMismatch { .. }
         | P::TakenOver { .. }
         | P::Idle { .. }

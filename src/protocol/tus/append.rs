@@ -109,12 +109,7 @@ mod tests {
 
     #[test]
     fn the_answer_gives_the_offset_and_when_the_upload_expires() {
-        let session = session(NewSession {
-            owner: Owner::anonymous(),
-            length: None,
-            metadata: Default::default(),
-            relation: Default::default(),
-        });
+        let session = session(NewSession::of(Owner::anonymous(), None, Default::default()));
         let answer = appended(&session, &profile());
         assert_eq!(answer.status, 204);
         assert_eq!(answer.get("Upload-Offset"), Some("0"));

@@ -33,6 +33,18 @@ pub struct FirstBytes {
     pub digest: Option<Digest>,
 }
 
+impl Create {
+    /// The same, for an upload that may not become longer than `max_length`, whatever it says now.
+    #[must_use]
+    pub fn bounded(self, max_length: Option<UploadLength>) -> Self {
+        match self {
+            Self::Upload(new) => Self::Upload(NewSession { max_length, ..new }),
+            Self::WithBody(new, first) => Self::WithBody(NewSession { max_length, ..new }, first),
+            Self::Final(order) => Self::Final(ConcatOrder { max_length, ..order }),
+        }
+    }
+}
+
 /// Reads a creation.
 ///
 /// # Errors
@@ -56,13 +68,15 @@ pub fn read(
     let relation = match concat {
         Some(UploadConcat::Final { parts, as_received }) => {
             without_length_and_body(head)?;
-            return Ok(Create::Final(ConcatOrder { owner, metadata, parts, as_received }));
+            let max_length = None;
+            let order = ConcatOrder { owner, metadata, parts, as_received, max_length };
+            return Ok(Create::Final(order));
         }
         Some(UploadConcat::Partial) => Relation::Partial,
         None => Relation::Whole,
     };
     let length = promised_length(head, profile)?;
-    let session = NewSession { owner, length, metadata, relation };
+    let session = NewSession { relation, ..NewSession::of(owner, length, metadata) };
     with_first_bytes(head, profile, session)
 }
 

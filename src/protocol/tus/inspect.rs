@@ -66,12 +66,8 @@ mod tests {
 
     fn new(length: Option<u64>, relation: Relation) -> NewSession {
         let metadata = Metadata::parse("a YQ==, b").unwrap();
-        NewSession {
-            owner: Owner::anonymous(),
-            length: length.and_then(UploadLength::new),
-            metadata,
-            relation,
-        }
+        let new = NewSession::of(Owner::anonymous(), length.and_then(UploadLength::new), metadata);
+        NewSession { relation, ..new }
     }
 
     #[test]
@@ -104,6 +100,7 @@ mod tests {
     fn a_final_upload_without_all_its_bytes_has_a_length_but_no_offset() {
         let part = session(new(Some(10), Relation::Partial));
         let order = ConcatOrder {
+            max_length: None,
             owner: Owner::anonymous(),
             metadata: Metadata::default(),
             parts: vec![part.id()],

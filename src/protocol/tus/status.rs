@@ -26,7 +26,11 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::NotAPart { .. }
         | P::PartUnfinished { .. }
         | P::ExtensionOff { .. }
+        | P::GeometryUnknown
+        | P::ChunkContradicts(_)
+        | P::TooManyChunks { .. }
         | P::UnknownChecksum
+        | P::UnknownDigest { .. }
         | P::BodyBroken { .. }
         | P::BadRequest => 400,
         P::Unauthorized => 401,
@@ -42,7 +46,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::RangeNotSatisfiable { .. } => 416,
         P::Busy => 423,
         P::MetadataTooLong { .. } => 431,
-        P::ChecksumMismatch { .. } => 460,
+        P::ChecksumMismatch { .. } | P::UploadMismatch => 460,
         P::Internal => 500,
         P::ShuttingDown | P::AuthorityUnavailable { .. } => 503,
         P::NoRoom { .. } => 507,

@@ -8,8 +8,8 @@ use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
 use crate::upload::transition::Progress;
 use crate::upload::{
-    BootId, Departure, Limits, Metadata, NewSession, Owner, Relation, Sums, Timestamp,
-    UploadLength, UploadOffset,
+    BootId, Departure, Limits, Metadata, NewSession, Owner, Received, Timestamp, UploadLength,
+    UploadOffset,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_milliseconds(1_000_000);
@@ -45,19 +45,13 @@ impl House {
 
 /// An upload of ten bytes of which `offset` were accepted.
 fn session(offset: u64) -> Session {
-    let new = NewSession {
-        owner: Owner::anonymous(),
-        length: UploadLength::new(10),
-        metadata: Metadata::default(),
-        relation: Relation::Whole,
-    };
+    let new = NewSession::of(Owner::anonymous(), UploadLength::new(10), Metadata::default());
     let (limits, boot) = (Limits::default(), BootId::new("boot".to_owned()));
     let mut session =
         Session::create(new, UploadId::generate(), &limits, boot.clone(), NOW).unwrap();
-    let mut sums = Sums::default();
-    sums.update(&b"0123456789"[..usize::try_from(offset).unwrap()]);
-    let progress =
-        Progress { offset: UploadOffset::new(offset).unwrap(), sums, boot, synced: true };
+    let mut received = Received::default();
+    received.append(&b"0123456789"[..usize::try_from(offset).unwrap()]);
+    let progress = Progress { received, boot, synced: true };
     session.receive(progress, &limits, NOW);
     session
 }

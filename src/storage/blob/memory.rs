@@ -72,15 +72,24 @@ impl MemoryBlobStore {
         lock(&self.shared.entries)
     }
 
-    /// The unpublished blob cut back to `at`, or a new one if `at` is the front.
-    fn cut_open(&self, id: UploadId, at: UploadOffset) -> Result<Arc<Mutex<Blob>>, StorageError> {
+    /// The unpublished blob, or a new one if `at` is the front; cut back to `at` unless only the
+    /// record tells what is there.
+    fn cut_open(
+        &self,
+        id: UploadId,
+        at: UploadOffset,
+        tail: Tail,
+    ) -> Result<Arc<Mutex<Blob>>, StorageError> {
         let mut entries = self.entries();
         let entry = entries.entry(id).or_default();
         if entry.published {
             return Err(damaged(id, "it is published already"));
         }
         let blob = Arc::clone(entry.blob.get_or_insert_with(Blob::new));
-        lock(&blob).cut(id, at)?;
+        match tail {
+            Tail::Recorded => lock(&blob).reaches(id, at)?,
+            Tail::Keep | Tail::Discard => lock(&blob).cut(id, at)?,
+        }
         Ok(blob)
     }
 
@@ -103,10 +112,15 @@ impl Blob {
         Arc::new(Mutex::new(Self { bytes: Vec::new(), unproven: None, touched }))
     }
 
-    fn cut(&mut self, id: UploadId, at: UploadOffset) -> Result<(), StorageError> {
+    fn reaches(&self, id: UploadId, at: UploadOffset) -> Result<(), StorageError> {
         if self.bytes.len() < index(at) {
             return Err(damaged(id, "it is shorter than the offset to continue from"));
         }
+        Ok(())
+    }
+
+    fn cut(&mut self, id: UploadId, at: UploadOffset) -> Result<(), StorageError> {
+        self.reaches(id, at)?;
         self.bytes.truncate(index(at));
         self.touched = Instant::now();
         Ok(())
@@ -146,9 +160,9 @@ impl BlobStore for MemoryBlobStore {
         tail: Tail,
     ) -> Pending<'_, Box<dyn BlobWriter>> {
         Box::pin(async move {
-            let blob = self.cut_open(id, at)?;
+            let blob = self.cut_open(id, at, tail)?;
             lock(&blob).unproven = match tail {
-                Tail::Keep => None,
+                Tail::Keep | Tail::Recorded => None,
                 Tail::Discard => Some(index(at)),
             };
             let shared = Arc::clone(&self.shared);
@@ -198,7 +212,7 @@ impl BlobStore for MemoryBlobStore {
         Box::pin(async move {
             let part = self.find(part, true)?;
             let bytes = lock(&part).bytes.clone();
-            let target = self.cut_open(target, at)?;
+            let target = self.cut_open(target, at, Tail::Keep)?;
             self.shared.admit(count(bytes.len()))?;
             lock(&target).put(index(at), &bytes)?;
             Ok(count(bytes.len()))

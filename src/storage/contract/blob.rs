@@ -36,6 +36,7 @@ macro_rules! every_promise {
             a_batch_of_very_many_slices_is_written_whole_and_in_order
             a_reader_gets_stretches_up_to_the_end
             beginning_again_cuts_off_what_lies_behind
+            beginning_a_recorded_blob_again_keeps_what_lies_ahead
             a_blob_shorter_than_the_offset_is_refused_and_not_padded
             a_cut_takes_back_the_end_and_never_pads
             the_state_tells_how_far_the_bytes_go
@@ -101,6 +102,17 @@ fn content(reader: &dyn BlobReader) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(reader.length()).unwrap()];
     assert_eq!(reader.read_at(at(0), &mut bytes).unwrap(), bytes.len());
     bytes
+}
+
+pub async fn beginning_a_recorded_blob_again_keeps_what_lies_ahead(subject: &Subject) {
+    let id = UploadId::generate();
+    let recorded = async |from| subject.store.begin(id, at(from), Tail::Recorded).await;
+    recorded(0).await.unwrap().write(at(6), &[Bytes::from_static(b"ahead")]).unwrap();
+    let again = recorded(11).await.unwrap();
+    again.write(at(0), &[Bytes::from_static(b"front")]).unwrap();
+    again.sync().unwrap();
+    assert_eq!(running_content(subject, id).await, b"front\0ahead");
+    assert!(matches!(recorded(12).await, Err(StorageError::Damaged { .. })));
 }
 
 async fn running_content(subject: &Subject, id: UploadId) -> Vec<u8> {

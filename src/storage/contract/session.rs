@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::storage::{Revision, SessionStore, StorageError, Stored};
 use crate::upload::transition::Progress;
 use crate::upload::{
-    BootId, Limits, Metadata, NewSession, Owner, Relation, Session, Sums, Timestamp, UploadId,
-    UploadLength, UploadOffset,
+    BootId, Limits, Metadata, NewSession, Owner, Received, Session, Timestamp, UploadId,
+    UploadLength,
 };
 
 /// An adapter under test, empty.
@@ -63,12 +63,9 @@ pub fn session_expiring_at(id: UploadId, milliseconds: u64) -> Session {
 }
 
 fn session_with(id: UploadId, milliseconds: u64, metadata: &str) -> Session {
-    let new = NewSession {
-        owner: Owner::named("alice".to_owned()),
-        length: UploadLength::new(1000),
-        metadata: Metadata::parse(metadata).unwrap(),
-        relation: Relation::Whole,
-    };
+    let owner = Owner::named("alice".to_owned());
+    let metadata = Metadata::parse(metadata).unwrap();
+    let new = NewSession::of(owner, UploadLength::new(1000), metadata);
     let limits = Limits { session_timeout: Duration::ZERO, ..Limits::default() };
     Session::create(new, id, &limits, boot(), moment(milliseconds)).unwrap()
 }
@@ -89,11 +86,10 @@ fn moment(milliseconds: u64) -> Timestamp {
 /// The same session, with this many bytes received.
 fn grown(session: &Session, bytes: u64) -> Session {
     let mut session = session.clone();
-    let mut sums = Sums::default();
-    sums.update(&vec![7; usize::try_from(bytes).unwrap()]);
-    let offset = UploadOffset::new(bytes).unwrap();
+    let mut received = Received::default();
+    received.append(&vec![7; usize::try_from(bytes).unwrap()]);
     let limits = Limits { session_timeout: Duration::ZERO, ..Limits::default() };
-    let progress = Progress { offset, sums, boot: boot(), synced: true };
+    let progress = Progress { received, boot: boot(), synced: true };
     session.receive(progress, &limits, moment(0));
     session
 }

@@ -25,12 +25,8 @@ fn limits(max: Option<u64>) -> Limits {
 }
 
 fn new(bytes: Option<u64>, relation: Relation) -> NewSession {
-    NewSession {
-        owner: Owner::anonymous(),
-        length: bytes.map(length),
-        metadata: Metadata::default(),
-        relation,
-    }
+    let new = NewSession::of(Owner::anonymous(), bytes.map(length), Metadata::default());
+    NewSession { relation, ..new }
 }
 
 fn session(bytes: Option<u64>) -> Session {
@@ -46,9 +42,9 @@ fn partial(bytes: Option<u64>) -> Session {
 }
 
 fn received(mut session: Session, bytes: u64) -> Session {
-    let mut sums = Sums::default();
-    sums.update(&vec![0; usize::try_from(bytes).unwrap()]);
-    let progress = Progress { offset: offset(bytes), sums, boot: boot(), synced: true };
+    let mut received = Received::default();
+    received.append(&vec![0; usize::try_from(bytes).unwrap()]);
+    let progress = Progress { received, boot: boot(), synced: true };
     session.receive(progress, &limits(None), NOW);
     session
 }
@@ -73,6 +69,7 @@ fn order(parts: &[Session]) -> ConcatOrder {
         metadata: Metadata::default(),
         parts: parts.iter().map(Session::id).collect(),
         as_received: "final;…".to_owned(),
+        max_length: None,
     }
 }
 
@@ -168,8 +165,7 @@ fn activity_moves_the_expiry() {
     let mut session = session(Some(10));
     let before = session.expires_at();
     let later = NOW.after(Duration::from_secs(3600));
-    let progress =
-        Progress { offset: offset(0), sums: Sums::default(), boot: boot(), synced: true };
+    let progress = Progress { received: Received::default(), boot: boot(), synced: true };
     session.receive(progress, &limits(None), later);
     assert_eq!(session.expires_at(), before.map(|_| later.after(limits(None).session_timeout)));
 }

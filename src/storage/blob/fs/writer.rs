@@ -41,14 +41,16 @@ impl Files {
         tail: Tail,
     ) -> Result<FsWriter, StorageError> {
         let (file, new) = self.open_running(id, at)?;
-        if !new {
+        match tail {
+            Tail::Recorded => reaches(&file, id, at).map(drop)?,
+            Tail::Keep | Tail::Discard if new => {}
             // Before the mark moves: what lies behind `at` may be an older unproven tail.
-            cut(&file, id, at)?;
+            Tail::Keep | Tail::Discard => cut(&file, id, at)?,
         }
         let mark = self.layout.marker(id);
         match tail {
-            Tail::Keep if new => Ok(()),
-            Tail::Keep => remove(&mark).map(drop),
+            Tail::Keep | Tail::Recorded if new => Ok(()),
+            Tail::Keep | Tail::Recorded => remove(&mark).map(drop),
             Tail::Discard => marker::set(&mark, at),
         }
         .map_err(StorageError::io("marking an unproven tail"))?;
@@ -119,14 +121,19 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 
 /// Cuts a blob back to `at`; never pads it, because the padding would pass for a client's bytes.
 pub(super) fn cut(file: &File, id: UploadId, at: UploadOffset) -> Result<(), StorageError> {
+    if reaches(file, id, at)? > at.get() {
+        file.set_len(at.get()).map_err(StorageError::io("cutting an upload back"))?;
+    }
+    Ok(())
+}
+
+/// Bytes of a blob, which are at least those before `at`.
+fn reaches(file: &File, id: UploadId, at: UploadOffset) -> Result<u64, StorageError> {
     let there = file.metadata().map_err(StorageError::io("looking at an upload"))?.len();
     if there < at.get() {
         return Err(damaged(id, "it is shorter than the offset to continue from"));
     }
-    if there > at.get() {
-        file.set_len(at.get()).map_err(StorageError::io("cutting an upload back"))?;
-    }
-    Ok(())
+    Ok(there)
 }
 
 pub(super) fn damaged(id: UploadId, what: &str) -> StorageError {
