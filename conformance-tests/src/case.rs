@@ -8,7 +8,7 @@ use crate::wire::WireError;
 pub struct Case {
     /// The sentence.
     pub name: &'static str,
-    /// The requirements it judges, as listed in `protocol-spec/tus-1.0.md`.
+    /// The requirements it judges, as listed in `protocol-spec/`.
     pub ids: &'static [&'static str],
     /// Judges.
     pub run: fn(&Client<'_>) -> Verdict,

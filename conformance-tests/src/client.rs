@@ -164,7 +164,8 @@ impl<'a> Client<'a> {
         let exchange = Exchange::new(request, url, self.credentials(), answer, took);
         let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
         trail.push(exchange.summary());
-        if exchange.status() == 201
+        // A form is answered with 200, and says where its file is.
+        if matches!(exchange.status(), 200 | 201)
             && let Some(location) = exchange.headers().get("Location")
         {
             let path = self.target().resolve(location);

@@ -16,6 +16,8 @@ pub struct Parameters {
     pub idle_timeout: Option<Duration>,
     /// Whether finished uploads can be fetched with GET from their own URL.
     pub downloads: bool,
+    /// The path on the target's server that takes HTML forms, if there is one.
+    pub forms: Option<String>,
     /// Longest time one case may take.
     pub case_time: Duration,
     /// Longest wait for one network step.
@@ -29,6 +31,7 @@ impl Default for Parameters {
             prompt: Duration::from_millis(50),
             idle_timeout: None,
             downloads: true,
+            forms: None,
             case_time: Duration::from_secs(60),
             step_time: Duration::from_secs(10),
         }

@@ -54,6 +54,9 @@ struct Arguments {
     /// The server does not serve finished uploads from their own URL.
     #[arg(long)]
     without_downloads: bool,
+    /// The path that takes HTML forms; without it forms are not judged.
+    #[arg(long, value_name = "PATH")]
+    forms: Option<String>,
     /// Longest time one case may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     case_seconds: u64,
@@ -126,6 +129,7 @@ fn parameters(arguments: &Arguments) -> Parameters {
         prompt: Duration::from_millis(arguments.prompt_milliseconds),
         idle_timeout: arguments.idle_timeout_seconds.map(Duration::from_secs),
         downloads: !arguments.without_downloads,
+        forms: arguments.forms.clone(),
         case_time: Duration::from_secs(arguments.case_seconds),
         ..Parameters::default()
     }

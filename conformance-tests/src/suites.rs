@@ -6,9 +6,11 @@
 //! | [`resume`] | what survives cuts, silence, races and takeovers |
 //! | [`abuse`] | what hostile or broken requests can do |
 //! | [`download`] | how finished uploads are served |
+//! | [`form`] | files sent by HTML forms |
 
 pub mod abuse;
 pub mod download;
+pub mod form;
 pub mod resume;
 pub mod tus;
 
@@ -29,4 +31,5 @@ pub const ALL: &[Suite] = &[
     Suite { name: "resume", groups: resume::GROUPS },
     Suite { name: "abuse", groups: abuse::GROUPS },
     Suite { name: "download", groups: download::GROUPS },
+    Suite { name: "form", groups: form::GROUPS },
 ];

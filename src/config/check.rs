@@ -105,19 +105,20 @@ fn listeners(settings: &Settings, doubts: &mut Doubts) {
 
 fn addresses(settings: &Settings, doubts: &mut Doubts) {
     let base = &settings.server.base_path;
-    let segment = |segment: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain)
-    };
-    let well_formed = base.strip_prefix('/').is_some_and(|path| path.split('/').all(segment));
-    if !well_formed {
-        doubts.add(
-            &[("server", "base_path")],
-            format!(
-                "server.base_path = {base:?} is not a path; write it with a slash in front and \
-                 none at the end, of letters, digits and -._~, for instance \"/files\""
-            ),
-        );
+    let based = path("server", "base_path", base, "/files", doubts);
+    if let Some(form) = &settings.uploads.form_path {
+        let formed = path("uploads", "form_path", form, "/upload", doubts);
+        let inside = form.strip_prefix(base.as_str());
+        let inside = inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if based && formed && inside {
+            doubts.add(
+                &[("uploads", "form_path"), ("server", "base_path")],
+                format!(
+                    "uploads.form_path = {form:?} is where uploads live by server.base_path = \
+                     {base:?}; give forms a path outside of it, or \"none\""
+                ),
+            );
+        }
     }
     let first = base.split('/').nth(1).unwrap_or_default();
     if settings.uploads.chunkeduploadsenabled
@@ -143,6 +144,31 @@ fn addresses(settings: &Settings, doubts: &mut Doubts) {
             ),
         );
     }
+}
+
+/// Whether a path can be routed; complains if it cannot.
+fn path(
+    section: &'static str,
+    key: &'static str,
+    path: &str,
+    example: &str,
+    doubts: &mut Doubts,
+) -> bool {
+    let segment = |segment: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain)
+    };
+    let well_formed = path.strip_prefix('/').is_some_and(|path| path.split('/').all(segment));
+    if !well_formed {
+        doubts.add(
+            &[(section, key)],
+            format!(
+                "{section}.{key} = {path:?} is not a path; write it with a slash in front and \
+                 none at the end, of letters, digits and -._~, for instance {example:?}"
+            ),
+        );
+    }
+    well_formed
 }
 
 fn is_public_url(url: &str) -> bool {

@@ -154,6 +154,9 @@ pub struct Uploads {
     pub chunksize: Size,
     /// Most chunks of an upload.
     pub max_chunks: u32,
+    /// Path that takes HTML forms, without a trailing slash.
+    #[serde(with = "absent::none")]
+    pub form_path: Option<String>,
 }
 
 /// `[timeouts]`

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use crate::storage::StorageError;
-use crate::upload::{Session, UploadLength, UploadOffset};
+use crate::upload::{Metadata, Session, UploadLength, UploadOffset};
 
 use super::error::EngineError;
 
@@ -58,6 +58,15 @@ impl Ledger {
         match self {
             Self::End(ledger) => ledger.write(batch),
             Self::Chunk(ledger) => ledger.write(batch),
+        }
+    }
+
+    /// What the end of the body said about the upload.
+    pub(super) fn describe(&self, metadata: Metadata) {
+        match self {
+            Self::End(ledger) => ledger.describe(metadata),
+            // A chunk does not end its upload.
+            Self::Chunk(_) => {}
         }
     }
 

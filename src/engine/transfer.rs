@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::upload::transition::Ceiling;
-use crate::upload::{AppendPlan, Session, UploadId, UploadLength, UploadOffset};
+use crate::upload::{AppendPlan, Metadata, Session, UploadId, UploadLength, UploadOffset};
 
 use super::Shared;
 use super::error::EngineError;
@@ -191,6 +191,19 @@ impl Transfer {
             Some(running) => running.settle(BodyEnd::Whole).await,
             None => Err(EngineError::ShuttingDown),
         }
+    }
+
+    /// The body ended as it should, and was all of the upload: completes it with the length it has
+    /// reached ([`super::WhenCut::Discard`]), described by `metadata`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::complete`].
+    pub async fn complete_here(self, metadata: Metadata) -> Result<Session, EngineError> {
+        if let Some(running) = &self.running {
+            running.ledger.describe(metadata);
+        }
+        self.complete().await
     }
 
     /// The body ended early: makes durable what arrived.

@@ -3,20 +3,22 @@
 //! Takes what is there, up to one batch, and hands it over before it waits for more: at every
 //! `await` the handler may be dropped (the client reset the connection), and only what is still in
 //! the socket's buffers may be lost then. Memory is bounded by one batch.
+//!
+//! What wraps the bytes (a form) is taken off by a [`Source`], which is part of the pump's type: the
+//! plain way costs nothing for it.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_http::error::PayloadError;
 use actix_web::web::{Bytes, Payload};
 use futures_core::Stream as _;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::engine::Transfer;
 use crate::protocol::problem::Problem;
-use crate::upload::{Session, UploadOffset};
+use crate::upload::{Metadata, Session, UploadOffset};
 
 use super::connection::Connection;
 use super::failure::{Failure, after_settling};
@@ -26,13 +28,44 @@ use super::settings::HttpSettings;
 /// Most pieces of one batch: what one vectored write takes. Bounds what tiny chunks can cost.
 const MAX_PIECES: usize = 1024;
 
+/// Where the bytes of an upload come from: the payload, or what is left of it once its wrapping is
+/// taken off.
+pub(super) trait Source {
+    /// The next bytes that are to be stored, or the end. Pending means that everything that had
+    /// arrived was taken.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>>;
+
+    /// What the end of a body said about the whole upload; then it is all of it.
+    fn closing(&mut self) -> Option<Metadata> {
+        None
+    }
+}
+
+/// Why a body ended early.
+#[derive(Debug)]
+pub(super) enum Cut {
+    /// It broke off, or is badly framed.
+    Broken,
+    /// Its content is refused.
+    Refused(Problem),
+}
+
+/// A payload whose every byte is to be stored.
+pub(super) struct Plain(Pin<Box<Payload>>);
+
+impl Source for Plain {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        self.0.as_mut().poll_next(cx).map_err(|_| Cut::Broken)
+    }
+}
+
 /// A request's body.
-pub(super) struct Body {
-    payload: Pin<Box<Payload>>,
+pub(super) struct Body<S = Plain> {
+    source: S,
     attention: Attention,
     batch: Vec<Bytes>,
-    /// How the payload ended, once it has.
-    end: Option<Result<(), PayloadError>>,
+    /// How the source ended, once it has.
+    end: Option<Result<(), Cut>>,
 }
 
 /// What the pump does next.
@@ -41,8 +74,8 @@ enum Step {
     Write,
     /// The body ended as it should.
     Whole,
-    /// It broke off, or is badly framed.
-    Broken,
+    /// It ended early.
+    Cut(Cut),
     /// The engine wants the transfer to stop.
     Stopped,
     /// It is not waited for any longer.
@@ -52,8 +85,7 @@ enum Step {
 impl Body {
     /// The body of a request that came by `connection`.
     pub(super) fn new(payload: Payload, connection: Option<&Connection>) -> Self {
-        let attention = Attention::turned_away(connection.cloned());
-        Self { payload: Box::pin(payload), attention, batch: Vec::new(), end: None }
+        Self::of(Plain(Box::pin(payload)), connection)
     }
 
     /// Whether the body is empty after all; waits for its first byte or its end.
@@ -68,6 +100,37 @@ impl Body {
                 Some(Err(_)) => Err(Problem::BodyBroken { offset: None }),
                 Some(Ok(())) | None => Ok(true),
             },
+        }
+    }
+}
+
+impl<S: Source> Body<S> {
+    /// The body of a request that came by `connection`, without its wrapping.
+    pub(super) fn of(source: S, connection: Option<&Connection>) -> Self {
+        let attention = Attention::turned_away(connection.cloned());
+        Self { source, attention, batch: Vec::new(), end: None }
+    }
+
+    /// Asks the source for something that comes before the first byte; waits for at most the time
+    /// that nothing may arrive.
+    pub(super) async fn ahead<T>(
+        &mut self,
+        settings: &HttpSettings,
+        mut ask: impl FnMut(&mut S, &mut Context<'_>) -> Poll<Result<T, Cut>>,
+    ) -> Result<T, Problem> {
+        let ask = poll_fn(|cx| {
+            self.attention.turn(Attending::Elsewhere);
+            let asked = ask(&mut self.source, cx);
+            if asked.is_pending() {
+                self.attention.turn(Attending::Waiting);
+            }
+            asked
+        });
+        match tokio::time::timeout(settings.read_timeout, ask).await {
+            Err(_) => Err(Problem::Idle { offset: None }),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Cut::Broken)) => Err(Problem::BodyBroken { offset: None }),
+            Ok(Err(Cut::Refused(problem))) => Err(problem),
         }
     }
 
@@ -97,11 +160,17 @@ impl Body {
                         return Err(halted(transfer, cut(slowness)).await);
                     }
                 }
-                Step::Whole => return Ok(transfer.complete().await?),
-                Step::Broken => {
+                Step::Whole => {
+                    return Ok(match self.source.closing() {
+                        None => transfer.complete().await?,
+                        Some(metadata) => transfer.complete_here(metadata).await?,
+                    });
+                }
+                Step::Cut(Cut::Broken) => {
                     let problem = |offset| Problem::BodyBroken { offset: Some(offset) };
                     return Err(halted(transfer, problem).await);
                 }
+                Step::Cut(Cut::Refused(problem)) => return Err(halted(transfer, |_| problem).await),
                 Step::Stopped => {
                     return Err(halted(transfer, |offset| Problem::TakenOver { offset }).await);
                 }
@@ -127,8 +196,8 @@ impl Body {
             return Poll::Ready(Step::Write);
         }
         if filled.is_ready() {
-            return Poll::Ready(match self.end {
-                Some(Err(_)) => Step::Broken,
+            return Poll::Ready(match self.end.take() {
+                Some(Err(cut)) => Step::Cut(cut),
                 Some(Ok(())) | None => Step::Whole,
             });
         }
@@ -146,13 +215,13 @@ impl Body {
         self.attention.turn(Attending::Elsewhere);
         let mut bytes: usize = self.batch.iter().map(Bytes::len).sum();
         while self.end.is_none() && bytes < batch_bytes && self.batch.len() < MAX_PIECES {
-            match self.payload.as_mut().poll_next(cx) {
+            match self.source.poll_piece(cx) {
                 Poll::Ready(Some(Ok(piece))) if piece.is_empty() => {}
                 Poll::Ready(Some(Ok(piece))) => {
                     bytes = bytes.saturating_add(piece.len());
                     self.batch.push(piece);
                 }
-                Poll::Ready(Some(Err(error))) => self.end = Some(Err(error)),
+                Poll::Ready(Some(Err(cut))) => self.end = Some(Err(cut)),
                 Poll::Ready(None) => self.end = Some(Ok(())),
                 Poll::Pending => {
                     if self.batch.is_empty() {
@@ -233,6 +302,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::task::Waker;
 
+    use actix_http::error::PayloadError;
     use actix_web::FromRequest as _;
     use actix_web::test::TestRequest;
     use futures_core::Stream;

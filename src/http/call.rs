@@ -10,6 +10,7 @@ use crate::protocol::chunked::begin::{self, Begin};
 use crate::protocol::chunked::chunk::{self, Chunk};
 use crate::protocol::chunked::{Terms, fields};
 use crate::protocol::field::decimal;
+use crate::protocol::form::{self, Boundary};
 use crate::protocol::head::{BodyLength, RequestHead, ResponseHead};
 use crate::protocol::location::Place;
 use crate::protocol::method::Method;
@@ -108,6 +109,14 @@ impl<'a> Call<'a> {
         within(grant.max_length, begin.geometry.length().get())?;
         self.has_room_for(begin.geometry.length().get())?;
         Ok((grant, begin))
+    }
+
+    /// Reads the head of a form and refuses what cannot be taken; touches no store.
+    pub(super) async fn form(&self) -> Result<(Grant, Boundary), Failure> {
+        let grant = self.grant(Verb::Create).await?;
+        let boundary = form::read(&self.head, &self.gateway.profile)?;
+        self.has_room_for(self.head.body.bytes().unwrap_or(0))?;
+        Ok((grant, boundary))
     }
 
     /// Refuses before the body what the device cannot hold.

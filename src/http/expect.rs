@@ -13,6 +13,7 @@ use actix_service::{Service, ServiceFactory};
 use actix_web::web::Data;
 
 use crate::protocol;
+use crate::protocol::form;
 use crate::protocol::method::Method;
 use crate::protocol::problem::Problem;
 use crate::protocol::tus::refused;
@@ -23,6 +24,7 @@ use super::chunked;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reply::{Tail, response};
+use super::settings::HttpSettings;
 
 /// Judges requests that wait for `100 Continue`.
 #[derive(Clone, Debug)]
@@ -54,9 +56,10 @@ impl ExpectService {
             let head = call.with_cors(protocol::chunked::refused(&problem));
             return Some(response(head, Tail::Own, problem.ends_connection()));
         }
-        let target = target(call.head.path, &self.gateway.settings.base_path);
+        let target = target(call.head.path, &self.gateway.settings);
         let judged: Result<(), Failure> = match (call.method, target) {
             (Method::Post, Target::Endpoint) => call.creation().await.map(|_| ()),
+            (Method::Post, Target::Forms) => call.form().await.map(|_| ()),
             (Method::Patch, Target::Upload) => call.addition().await.map(|_| ()),
             (Method::Patch, Target::Elsewhere) => Err(Problem::NotFound.into()),
             // Whatever else it is, its handler answers; nothing is gained by refusing it here.
@@ -73,19 +76,29 @@ impl ExpectService {
             ) => Ok(()),
         };
         let problem = judged.err()?.problem(None);
-        Some(response(call.with_cors(refused(&problem)), Tail::Own, problem.ends_connection()))
+        let head = match target {
+            Target::Forms => form::refused(&problem),
+            Target::Endpoint | Target::Upload | Target::Elsewhere => refused(&problem),
+        };
+        Some(response(call.with_cors(head), Tail::Own, problem.ends_connection()))
     }
 }
 
 /// What a path means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
+    Forms,
     Endpoint,
     Upload,
     Elsewhere,
 }
 
-fn target(path: &str, base_path: &str) -> Target {
-    match path.strip_prefix(base_path) {
+fn target(path: &str, settings: &HttpSettings) -> Target {
+    let forms = settings.form_path.as_deref();
+    if forms.is_some_and(|forms| matches!(path.strip_prefix(forms), Some("" | "/"))) {
+        return Target::Forms;
+    }
+    match path.strip_prefix(settings.base_path.as_str()) {
         Some("" | "/") => Target::Endpoint,
         Some(rest) => {
             let id = rest.strip_prefix('/').and_then(|id| id.parse::<UploadId>().ok());

@@ -9,6 +9,7 @@
 //! | `call` | one request: its head, where it came in, who asks |
 //! | `tus` | the handlers of tus |
 //! | `chunked` | the handlers of chunk headers |
+//! | `form` | the handler of HTML forms |
 //! | `download` | `GET`, and the download side of `HEAD` |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
@@ -50,6 +51,7 @@ mod download;
 pub mod expect;
 mod failure;
 mod file_body;
+mod form;
 mod gateway;
 mod interlude;
 mod labels;

@@ -3,6 +3,7 @@
 //! | path | methods |
 //! |---|---|
 //! | `{base}`, `{base}/` | `POST` creates, `OPTIONS` |
+//! | `{forms}`, `{forms}/` | `POST` takes an HTML form, `OPTIONS` |
 //! | `{base}/{id}` | `PATCH` adds, `PUT` brings a chunk, `HEAD` asks, `GET` downloads, `DELETE` removes, `OPTIONS` |
 //! | `/chunked-upload` | `POST` and `PUT` begin a session or bring a chunk, `OPTIONS` |
 //! | `/chunked-upload/{session}` | `PUT` and `POST` bring a chunk, `GET` and `HEAD` ask, `DELETE` cancels, `OPTIONS` |
@@ -15,7 +16,7 @@ use actix_web::web::{Data, ServiceConfig, resource, to};
 use crate::protocol::chunked::address::{CHUNKED_UPLOAD, UPLOAD_STATUS};
 
 use super::gateway::Gateway;
-use super::{chunked, tus};
+use super::{chunked, form, tus};
 
 /// Puts the routes and what the handlers share into an application.
 pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
@@ -27,6 +28,10 @@ pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
                 .service(resource(endpoint).to(chunked::endpoint))
                 .service(resource(format!("{CHUNKED_UPLOAD}/{{session}}")).to(chunked::session))
                 .service(resource(UPLOAD_STATUS).to(chunked::status));
+        }
+        if let Some(path) = &gateway.settings.form_path {
+            // First, because the pattern of an upload would match it as well below a short base.
+            application.service(resource([path.clone(), format!("{path}/")]).to(form::endpoint));
         }
         application
             .service(resource([base.clone(), format!("{base}/")]).to(tus::endpoint))

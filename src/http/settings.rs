@@ -13,6 +13,8 @@ use crate::protocol::chunked::NameKey;
 pub struct HttpSettings {
     /// Path of the upload endpoint, without a trailing slash: `/files`.
     pub base_path: String,
+    /// Path that takes HTML forms, without a trailing slash; `None` takes none.
+    pub form_path: Option<String>,
     /// Scheme, host and prefix under which clients reach us; makes `Location` absolute.
     pub public_url: Option<String>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.

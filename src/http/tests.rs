@@ -30,6 +30,7 @@ use super::{Gateway, GatewayError};
 fn settings() -> HttpSettings {
     HttpSettings {
         base_path: "/files".to_owned(),
+        form_path: Some("/upload".to_owned()),
         public_url: None,
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         cors: CorsSettings {
@@ -339,4 +340,30 @@ async fn a_body_of_another_kind_is_ignored_if_it_turns_out_empty() {
     };
     assert_eq!(ask(&gateway, chunked("")).await.status, 201);
     assert_eq!(ask(&gateway, chunked("hello")).await.status, 415);
+}
+
+fn form(content: &str) -> TestRequest {
+    let disposition = "Content-Disposition: form-data; name=\"file\"; filename=\"a.txt\"";
+    TestRequest::post()
+        .uri("/upload")
+        .insert_header(("Content-Type", "multipart/form-data; boundary=b"))
+        .set_payload(format!("--b\r\n{disposition}\r\n\r\n{content}\r\n--b--\r\n"))
+}
+
+#[tokio::test]
+async fn the_file_of_a_form_belongs_to_who_sent_it() {
+    let gateway = owned(false);
+    assert_eq!(ask(&gateway, form("hello")).await.status, 401);
+    let stored = ask(&gateway, by("ann", form("hello"))).await;
+    assert_eq!(stored.status, 200);
+    let url = stored.field("location").unwrap().to_owned();
+    let fetch = || TestRequest::get().uri(&url);
+    assert_eq!(ask(&gateway, by("ann", fetch())).await.body, b"hello");
+    assert_eq!(ask(&gateway, by("bob", fetch())).await.status, 404);
+}
+
+#[tokio::test]
+async fn where_forms_are_switched_off_nothing_is_served() {
+    let gateway = gateway(HttpSettings { form_path: None, ..settings() }).unwrap();
+    assert_eq!(ask(&gateway, form("hello")).await.status, 404);
 }

@@ -16,6 +16,7 @@
 //! | `token/` | what credentials say: claims and signed links |
 //! | `tus/` | tus 1.0.0 |
 //! | `chunked/` | chunk headers |
+//! | `form/` | HTML forms with one file |
 //! | `download/` | ranges, conditions, safe names and types |
 //! | `cors` | what a browser has to be told |
 
@@ -26,6 +27,7 @@ pub mod date;
 pub mod digest_field;
 pub mod download;
 pub mod field;
+pub mod form;
 pub mod forwarded;
 pub mod head;
 pub mod location;

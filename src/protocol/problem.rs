@@ -3,12 +3,15 @@
 //! One variant is one row of `protocol-spec/errors.md`. The status is decided by the protocol in
 //! which the client speaks: `tus::status` and `download::status`.
 
+mod kept;
+
 use std::borrow::Cow;
 
 use crate::upload::geometry::{Against, Contradiction, Statement};
 use crate::upload::{MetadataError, UploadId, UploadLength, UploadOffset};
 
 use super::head::ResponseHead;
+use kept::{fitted, kept};
 
 /// A refusal, with what is needed to say what was wrong and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -220,35 +223,58 @@ pub enum Problem {
         offset: UploadOffset,
     },
     /// The client sent nothing for too long (T-36).
-    #[error("nothing arrived for too long; what had arrived was kept, continue from there")]
+    #[error("nothing arrived for too long; {}", kept(*.offset))]
     Idle {
         /// Where the upload stands.
         offset: Option<UploadOffset>,
     },
     /// The client sent less than the minimum rate, or took longer than a request may.
-    #[error("the body took too long; what had arrived was kept, continue from there")]
+    #[error("the body took too long; {}", kept(*.offset))]
     TooSlow {
         /// Where the upload stands.
         offset: Option<UploadOffset>,
     },
     /// The body broke off, or its framing is wrong (T-35).
-    #[error("the body broke off; what had arrived was kept, continue from there")]
+    #[error("the body broke off; {}", kept(*.offset))]
     BodyBroken {
         /// Where the upload stands.
         offset: Option<UploadOffset>,
     },
     /// There is no room for these bytes.
-    #[error("there is not enough room for these bytes; what fitted was kept")]
+    #[error("there is not enough room for these bytes; {}", fitted(*.offset))]
     NoRoom {
         /// Where the upload stands; `None` if it was not created.
         offset: Option<UploadOffset>,
     },
     /// The gateway is shutting down.
-    #[error("the gateway is shutting down; what had arrived was kept, continue soon")]
+    #[error("the gateway is shutting down; try again soon")]
     ShuttingDown,
     /// The request could not be understood at all.
     #[error("the request could not be understood")]
     BadRequest,
+    /// What comes to the address of forms is none (F-2).
+    #[error("send the file as `multipart/form-data`, in a field called `file`")]
+    FormExpected,
+    /// The form does not follow its grammar (F-4, F-5, F-20 to F-23).
+    #[error("the form cannot be read: {reason}")]
+    MalformedForm {
+        /// What would be right.
+        reason: &'static str,
+    },
+    /// The form has not exactly one file (F-10 to F-13).
+    #[error("a form carries exactly one file, in a field called `file`; this one has {found}")]
+    OneFile {
+        /// What it has.
+        found: &'static str,
+    },
+    /// Something of a form that is not its file is longer than we take (F-30, F-32, F-33).
+    #[error("{what} may have at most {limit} bytes")]
+    FormTooLong {
+        /// What.
+        what: &'static str,
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// A fault on our side; the log has more.
     #[error("a fault on the server's side; try again later")]
     Internal,
@@ -313,6 +339,10 @@ impl Problem {
             Self::NoRoom { .. } => "no-room",
             Self::ShuttingDown => "shutting-down",
             Self::BadRequest => "bad-request",
+            Self::FormExpected => "form-expected",
+            Self::MalformedForm { .. } => "malformed-form",
+            Self::OneFile { .. } => "one-file",
+            Self::FormTooLong { .. } => "form-too-long",
             Self::Internal => "internal",
         }
     }
@@ -396,6 +426,10 @@ impl Problem {
             | Self::Busy
             | Self::ShuttingDown
             | Self::BadRequest
+            | Self::FormExpected
+            | Self::MalformedForm { .. }
+            | Self::OneFile { .. }
+            | Self::FormTooLong { .. }
             | Self::Internal => None,
         }
     }

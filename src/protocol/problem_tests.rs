@@ -68,15 +68,25 @@ fn all() -> Vec<Problem> {
         Problem::NoRoom { offset: None },
         Problem::ShuttingDown,
         Problem::BadRequest,
+        Problem::FormExpected,
+        Problem::MalformedForm { reason: "lines end with CR LF" },
+        Problem::OneFile { found: "none" },
+        Problem::FormTooLong { what: "the head of a part", limit: 1 },
         Problem::Internal,
     ]
 }
 
-/// Code to the statuses in the table; `–` where a protocol cannot meet the problem.
+/// Code to the statuses in the tables; `–` where a protocol cannot meet the problem.
+///
+/// What only a form can meet is in the last table. A form's status is that of tus.
 fn table() -> BTreeMap<&'static str, [&'static str; 3]> {
     let cells = |row: &'static str| row.split('|').map(str::trim).collect::<Vec<_>>();
-    let rows = TABLE.lines().filter(|line| line.starts_with("| `")).map(cells);
-    rows.map(|cells| (cells[1].trim_matches('`'), [cells[2], cells[3], cells[4]])).collect()
+    let rows = |text: &'static str| text.lines().filter(|line| line.starts_with("| `")).map(cells);
+    let (shared, forms) = TABLE.split_once("\n## Forms").unwrap();
+    let shared =
+        rows(shared).map(|cells| (cells[1].trim_matches('`'), [cells[2], cells[3], cells[4]]));
+    let forms = rows(forms).map(|cells| (cells[1].trim_matches('`'), [cells[2], "–", "–"]));
+    shared.chain(forms).collect()
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub fn http(settings: &Settings, names: NameKey) -> HttpSettings {
     let (server, timeouts) = (&settings.server, &settings.timeouts);
     HttpSettings {
         base_path: server.base_path.clone(),
+        form_path: settings.uploads.form_path.clone(),
         public_url: server.public_url.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
         cors: cors(settings),

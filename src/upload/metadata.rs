@@ -74,6 +74,41 @@ impl Metadata {
         Ok(Self(text.to_owned()))
     }
 
+    /// Writes pairs, values encoded.
+    ///
+    /// # Errors
+    ///
+    /// A [`MetadataError`] if a key cannot be one, or appears twice.
+    pub fn of<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, MetadataError> {
+        let mut text = String::new();
+        for (key, value) in pairs {
+            if key.is_empty() {
+                return Err(MetadataError::EmptyKey);
+            }
+            if !key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
+                return Err(MetadataError::KeyCharacter);
+            }
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(key);
+            if !value.is_empty() {
+                text.push(' ');
+                BASE64.encode_string(value, &mut text);
+            }
+        }
+        Self::parse(&text)
+    }
+
+    /// Most bytes of a pair in its written form.
+    #[must_use]
+    pub fn written_bytes(key: &str, value_bytes: usize) -> usize {
+        let encoded = value_bytes.div_ceil(3).saturating_mul(4);
+        key.len().saturating_add(1).saturating_add(encoded)
+    }
+
     /// The written form, as received.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -172,6 +207,24 @@ mod tests {
         ] {
             assert_eq!(Metadata::parse(text), Err(error), "{text:?}");
         }
+    }
+
+    #[test]
+    fn written_pairs_are_read_again() {
+        let pairs = [("name", &b"w\xf6rld"[..]), ("flag", b""), ("kind", b"text")];
+        let metadata = Metadata::of(pairs).unwrap();
+        assert_eq!(metadata.as_str(), "name d/ZybGQ=,flag,kind dGV4dA==");
+        assert!(metadata.entries().eq(pairs.map(|(key, value)| (key, value.to_vec()))));
+        assert!(Metadata::of([]).unwrap().is_empty());
+        for (key, error) in [
+            ("", MetadataError::EmptyKey),
+            ("a b", MetadataError::KeyCharacter),
+            ("a,b", MetadataError::KeyCharacter),
+        ] {
+            assert_eq!(Metadata::of([(key, &b"v"[..])]), Err(error), "{key:?}");
+        }
+        let twice = Metadata::of([("k", &b"1"[..]), ("k", b"2")]);
+        assert_eq!(twice, Err(MetadataError::DuplicateKey("k".to_owned())));
     }
 
     proptest! {

@@ -272,6 +272,11 @@ impl Session {
         self.length = Some(length);
     }
 
+    /// Records what the client said about the upload at its end.
+    pub fn describe(&mut self, metadata: Metadata) {
+        self.metadata = metadata;
+    }
+
     /// Records bytes that are there.
     ///
     /// `synced` says whether they are on the disk; the expiry slides (T-104, T-108).

@@ -18,9 +18,10 @@ pub(crate) struct Operation {
     /// What is sent; the row of the table.
     pub(crate) sent: &'static str,
     pub(crate) needs: Needs,
-    /// Request line without the version; `{path}` stands for the target with the asker's query.
+    /// Request line without the version. `{path}` stands for the target with the asker's query,
+    /// `{id}` for its last part; `{query}` for the query, `{and}` for it behind another parameter.
     pub(crate) line: &'static str,
-    /// Field lines, each with its line break.
+    /// Field lines, each with its line break; `{unique}` stands for what was never sent before.
     pub(crate) fields: &'static str,
     pub(crate) body: &'static str,
 }
@@ -108,8 +109,74 @@ pub(crate) const ALL: &[Protocol] = &[
             },
         ],
     },
+    Protocol { name: "chunks", operations: CHUNKS },
+    Protocol { name: "form", operations: FORM },
     Protocol { name: "download", operations: DOWNLOADS },
 ];
+
+/// Chunk headers.
+const CHUNKS: &[Operation] = &[
+    Operation {
+        verb: "create",
+        sent: "POST",
+        needs: Needs::Nothing,
+        line: "POST /chunked-upload{query}",
+        fields: "X-Filename: a.txt\r\nX-Total-Size: 5\r\n",
+        body: "",
+    },
+    Operation {
+        verb: "append, create",
+        sent: "PUT of the first chunk",
+        needs: Needs::Nothing,
+        line: "PUT /chunked-upload{query}",
+        fields: "X-Upload-Session-ID: {unique}\r\nX-Filename: a.txt\r\nX-Chunk-Number: 0\r\n\
+                 X-Total-Chunks: 1\r\nX-Total-Size: 5\r\n",
+        body: "hello",
+    },
+    Operation {
+        verb: "append",
+        sent: "PUT of a chunk",
+        needs: Needs::Unfinished,
+        line: "PUT {path}",
+        fields: "X-Chunk-Number: 0\r\nX-Total-Chunks: 1\r\nX-Total-Size: 5\r\n",
+        body: "hello",
+    },
+    Operation {
+        verb: "inspect",
+        sent: "GET /upload-status",
+        needs: Needs::Unfinished,
+        line: "GET /upload-status?session_id={id}{and}",
+        fields: "",
+        body: "",
+    },
+    Operation {
+        verb: "inspect",
+        sent: "HEAD of the session",
+        needs: Needs::Unfinished,
+        line: "HEAD /chunked-upload/{id}{query}",
+        fields: "",
+        body: "",
+    },
+    Operation {
+        verb: "terminate",
+        sent: "DELETE",
+        needs: Needs::Unfinished,
+        line: "DELETE /chunked-upload/{id}{query}",
+        fields: "",
+        body: "",
+    },
+];
+
+/// An HTML form.
+const FORM: &[Operation] = &[Operation {
+    verb: "create",
+    sent: "POST /upload",
+    needs: Needs::Nothing,
+    line: "POST /upload{query}",
+    fields: "Content-Type: multipart/form-data; boundary=b\r\n",
+    body: "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhello\r\n\
+           --b--\r\n",
+}];
 
 /// What a plain client does with the address of a finished upload.
 pub(crate) const DOWNLOADS: &[Operation] = &[

@@ -126,7 +126,7 @@ test('curl begins a session and sends its chunks as the predecessor documents it
     assert.equal((await chunk(1, 'world')).message, 'Chunk already uploaded');
     const last = await chunk(0, 'hello ');
     assert.deepEqual([last.success, last.filename, last.size, last.completed], [true, 'notes.txt', 11, true]);
-    assert.equal(typeof last.duration, 'number');
+    assert.match(last.duration, /^[0-9.]+s$/);
     const status = await curl(new URL(`/upload-status?session_id=${begun.session_id}`, endpoint).href);
     assert.deepEqual([status.session_id, status.filename, status.completed], [begun.session_id, 'notes.txt', true]);
     const { stdout } = await run('curl', ['-sS', new URL(last.url, endpoint).href]);

@@ -131,6 +131,21 @@ fn a_base_path_has_one_form() {
 }
 
 #[test]
+fn forms_have_a_path_outside_of_the_uploads() {
+    let set = |text: &str| {
+        let path = Some(text.to_owned());
+        doubts(move |settings| settings.uploads.form_path = path)
+    };
+    for bad in ["", "upload", "/upload/", "/files", "/files/form"] {
+        assert_eq!(set(bad).len(), 1, "{bad}");
+    }
+    for good in ["/upload", "/filesystem", "/api/form"] {
+        assert!(set(good).is_empty(), "{good}");
+    }
+    assert!(doubts(|settings| settings.uploads.form_path = None).is_empty());
+}
+
+#[test]
 fn a_public_url_has_scheme_and_host_and_no_query() {
     let set = |text: &str| {
         let url = Some(text.to_owned());

@@ -111,6 +111,7 @@ impl Default for Uploads {
             chunkeduploadsenabled: true,
             chunksize: Size::mb(5),
             max_chunks: 1_000_000,
+            form_path: Some("/upload".to_owned()),
         }
     }
 }

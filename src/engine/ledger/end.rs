@@ -10,7 +10,9 @@ use crate::engine::error::EngineError;
 use crate::engine::events::Event;
 use crate::storage::{BlobWriter, Revision, StorageError};
 use crate::upload::transition::Progress;
-use crate::upload::{Digest, DigestHasher, Phase, Received, Session, UploadLength, UploadOffset};
+use crate::upload::{
+    Digest, DigestHasher, Metadata, Phase, Received, Session, UploadLength, UploadOffset,
+};
 
 use super::blocking;
 
@@ -22,6 +24,8 @@ struct Reached {
     received: Received,
     written_bytes: u64,
     digest: Option<DigestHasher>,
+    /// What the end of the body said about the upload.
+    metadata: Option<Metadata>,
 }
 
 /// When bytes count.
@@ -76,7 +80,8 @@ impl EndLedger {
             Proof::None | Proof::Whole => None,
         };
         let (at, received) = (session.offset(), session.received().clone());
-        let reached = Mutex::new(Reached { at, received, written_bytes: 0, digest });
+        let reached =
+            Mutex::new(Reached { at, received, written_bytes: 0, digest, metadata: None });
         let committed = AsyncMutex::new(Committed { session, revision, settled: false });
         Self { shared, writer, proof, started_at: at, reached, committed }
     }
@@ -104,6 +109,11 @@ impl EndLedger {
             Proof::None => false,
             Proof::Digest(_) | Proof::Whole => true,
         }
+    }
+
+    /// See [`super::Ledger::describe`].
+    pub(super) fn describe(&self, metadata: Metadata) {
+        self.reached().metadata = Some(metadata);
     }
 
     /// Whether chunks lie ahead: then the size of the blob says nothing, and it is never cut.
@@ -257,6 +267,9 @@ impl EndLedger {
             session.declare(length);
         }
         let reached = self.reached().clone();
+        if let Some(metadata) = reached.metadata {
+            session.describe(metadata);
+        }
         let grown = reached.received != *session.received();
         if grown {
             self.sync(&session).await?;

@@ -46,6 +46,50 @@ async fn a_creation_whose_checksum_does_not_match_leaves_nothing_behind() {
     assert_eq!(house.blobs.state(id).await.unwrap(), None);
 }
 
+fn all_or_nothing() -> (NewSession, Body) {
+    let body = Body { bytes: None, digest: None, when_cut: WhenCut::Discard };
+    (NewSession { length: None, ..of_length(0) }, body)
+}
+
+#[tokio::test]
+async fn a_body_that_counts_only_whole_is_complete_with_the_length_it_has_reached() {
+    for bytes in [&b"hello"[..], b""] {
+        let house = House::new();
+        let engine = house.engine("this");
+        let (new, body) = all_or_nothing();
+        let mut transfer = engine.create_with_body(new, body).await.unwrap();
+        write(&mut transfer, bytes).await.unwrap();
+        assert!(house.sessions.get(transfer.id()).unwrap().is_none());
+        let metadata = Metadata::parse("name d29ybGQ=").unwrap();
+        let session = transfer.complete_here(metadata.clone()).await.unwrap();
+        assert!(session.is_complete());
+        assert_eq!(session.metadata(), &metadata);
+        assert_eq!(content(&engine, session.id()).await.unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_counts_only_whole_leaves_nothing_behind_when_it_is_cut() {
+    let mut house = House::new();
+    house.settings.checkpoint_bytes = 1;
+    let engine = house.engine("this");
+    for halted in [true, false] {
+        let (new, body) = all_or_nothing();
+        let mut transfer = engine.create_with_body(new, body).await.unwrap();
+        let id = transfer.id();
+        write(&mut transfer, b"hel").await.unwrap();
+        write(&mut transfer, b"lo").await.unwrap();
+        if halted {
+            transfer.halt().await.unwrap();
+        } else {
+            drop(transfer);
+        }
+        let blobs = &house.blobs;
+        until("its bytes are gone", async || blobs.state(id).await.unwrap().is_none()).await;
+        assert!(house.sessions.get(id).unwrap().is_none());
+    }
+}
+
 #[tokio::test]
 async fn a_dropped_transfer_keeps_what_was_written() {
     let engine = engine();

@@ -58,6 +58,10 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::PartUnfinished { .. }
         | P::ExtensionOff { .. }
         | P::UnknownChecksum
+        | P::FormExpected
+        | P::MalformedForm { .. }
+        | P::OneFile { .. }
+        | P::FormTooLong { .. }
         | P::RangeNotSatisfiable { .. }
         | P::PreconditionFailed => 500,
     }

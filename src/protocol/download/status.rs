@@ -54,7 +54,11 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::Idle { .. }
         | P::TooSlow { .. }
         | P::BodyBroken { .. }
-        | P::NoRoom { .. } => 500,
+        | P::NoRoom { .. }
+        | P::FormExpected
+        | P::MalformedForm { .. }
+        | P::OneFile { .. }
+        | P::FormTooLong { .. } => 500,
     }
 }
 

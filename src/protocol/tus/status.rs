@@ -32,6 +32,8 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::UnknownChecksum
         | P::UnknownDigest { .. }
         | P::BodyBroken { .. }
+        | P::MalformedForm { .. }
+        | P::OneFile { .. }
         | P::BadRequest => 400,
         P::Unauthorized => 401,
         P::FinalTakesNoBytes | P::FinalWithBody | P::PartialNotServed | P::Forbidden => 403,
@@ -41,8 +43,8 @@ pub const fn status(problem: &Problem) -> u16 {
         P::OffsetMismatch { .. } | P::TakenOver { .. } | P::NotComplete => 409,
         P::Expired => 410,
         P::UnsupportedVersion | P::PreconditionFailed => 412,
-        P::PastTheEnd { .. } | P::TooLarge { .. } => 413,
-        P::UnsupportedMediaType => 415,
+        P::PastTheEnd { .. } | P::TooLarge { .. } | P::FormTooLong { .. } => 413,
+        P::UnsupportedMediaType | P::FormExpected => 415,
         P::RangeNotSatisfiable { .. } => 416,
         P::Busy => 423,
         P::MetadataTooLong { .. } => 431,
