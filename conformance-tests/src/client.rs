@@ -379,6 +379,22 @@ impl<'a> Client<'a> {
         exchange.is_one_of(&[200, 204])?.field("Tus-Version").map(drop)
     }
 
+    /// Notes a path that the clean-up is to delete.
+    pub fn created_at(&self, path: &str) {
+        self.created.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
+    }
+
+    /// The same case as seen by the server's second user, if one was named.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::NotApplicable`] if there is none.
+    pub fn other_user(&self) -> Result<Context, Stop> {
+        let target = self.target().as_other_user();
+        let missing = || Stop::not_applicable("no second user was named (--other-header)");
+        Ok(Context { target: target.ok_or_else(missing)?, ..self.context.clone() })
+    }
+
     /// Deletes what the case created, where the server allows it. Failures are of no interest.
     pub fn clean_up(&self) {
         if !self.offers().has("termination") {

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::case::{Failure, Stop};
 use crate::wire::{Answer, Body, Head, Headers, Request, Response};
 
@@ -180,6 +182,43 @@ impl Exchange {
             .filter(|member| !listed.iter().any(|present| present.eq_ignore_ascii_case(member)))
             .collect();
         self.check(missing.is_empty(), || format!("{name} lacks {missing:?}; it is {listed:?}"))
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Failed`] when it is none.
+    pub fn json(&self) -> Result<Value, Stop> {
+        serde_json::from_slice(self.body())
+            .map_err(|error| self.fails(format!("the body is no JSON: {error}")))
+    }
+
+    /// The members of a JSON body with these names have these values.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Failed`] when one has not, or is not there.
+    pub fn says(&self, members: &Value) -> Result<&Self, Stop> {
+        let body = self.json()?;
+        for (name, wanted) in members.as_object().into_iter().flatten() {
+            let seen = body.get(name);
+            if seen != Some(wanted) {
+                return Err(self.fails(format!("expected {name:?} to be {wanted}, got {seen:?}")));
+            }
+        }
+        Ok(self)
+    }
+
+    /// A refusal with a code and a sentence, in JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Failed`] when the status is another or the body says less.
+    pub fn refuses(&self, status: u16, code: &str) -> Result<&Self, Stop> {
+        self.is(status)?.says(&json!({"success": false, "error": code}))?;
+        let message = self.json()?.get("message").and_then(Value::as_str).map_or(0, str::len);
+        self.check(message > 15, || "the message says too little".to_owned())
     }
 
     /// The exchange as text: `>` is what was sent, `<` what came back.

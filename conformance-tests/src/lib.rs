@@ -12,12 +12,14 @@
 //! | [`case`] | a case, the groups they come in, and how a case can end |
 //! | [`context`] | what a case knows before it begins |
 //! | [`client`] | the verbs of an upload, for the length of one case |
+//! | [`chunked`] | the same for an upload in chunks |
 //! | [`content`] | bodies, digests, metadata and dates the cases use |
 //! | [`suites`] | the cases: one registry per suite |
 //! | [`runner`] | runs cases side by side within a bounded time and cleans up after them |
 //! | [`report`] | results as text or JSON |
 
 pub mod case;
+pub mod chunked;
 pub mod client;
 pub mod content;
 pub mod context;

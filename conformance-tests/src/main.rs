@@ -21,6 +21,9 @@ struct Arguments {
     /// The creation URL, as http://host:port/path.
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     target: Option<String>,
+    /// Where chunks go, if that is not /chunked-upload on the same host.
+    #[arg(long, value_name = "URL")]
+    chunked_url: Option<String>,
     /// Run only this suite; may be repeated.
     #[arg(long = "suite", value_name = "NAME")]
     suites: Vec<String>,
@@ -109,6 +112,7 @@ fn judge(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Refusal
     }
     let url = arguments.target.clone().unwrap_or_default();
     let target = Target::parse(&url)
+        .and_then(|target| target.chunked_at(arguments.chunked_url.as_deref()))
         .and_then(|target| target.always(&arguments.headers))
         .and_then(|target| target.other_user(&arguments.other_headers))
         .map_err(Refusal::usage)?;

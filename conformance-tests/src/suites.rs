@@ -6,12 +6,16 @@
 //! | [`resume`] | what survives cuts, silence, races and takeovers |
 //! | [`abuse`] | what hostile or broken requests can do |
 //! | [`download`] | how finished uploads are served |
+//! | [`chunked`] | chunk headers |
+//! | [`sessions`] | one upload, written by tus and by chunks |
 //! | [`form`] | files sent by HTML forms |
 
 pub mod abuse;
+pub mod chunked;
 pub mod download;
 pub mod form;
 pub mod resume;
+pub mod sessions;
 pub mod tus;
 
 use crate::case::Group;
@@ -31,5 +35,7 @@ pub const ALL: &[Suite] = &[
     Suite { name: "resume", groups: resume::GROUPS },
     Suite { name: "abuse", groups: abuse::GROUPS },
     Suite { name: "download", groups: download::GROUPS },
+    Suite { name: "chunked", groups: chunked::GROUPS },
+    Suite { name: "sessions", groups: sessions::GROUPS },
     Suite { name: "form", groups: form::GROUPS },
 ];

@@ -52,6 +52,7 @@ pub struct Target {
     host: String,
     address: String,
     path: String,
+    chunked: String,
     always: Vec<(String, String)>,
     other: Option<Vec<(String, String)>>,
 }
@@ -82,9 +83,27 @@ impl Target {
             host: host.to_owned(),
             address,
             path: format!("/{path}"),
+            chunked: "/chunked-upload".to_owned(),
             always: Vec::new(),
             other: None,
         })
+    }
+
+    /// Says where chunks go, as a path or as a URL on the same host.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Url`] for anything else.
+    pub fn chunked_at(mut self, url: Option<&str>) -> Result<Self, TargetError> {
+        let Some(url) = url else { return Ok(self) };
+        let path = url.strip_prefix("http://").and_then(|rest| rest.strip_prefix(self.host()));
+        let path = path.unwrap_or(url).trim_end_matches('/');
+        if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
+            let reason = "write a path, or a URL on the host of the target";
+            return Err(TargetError::Url { url: url.to_owned(), reason });
+        }
+        path.clone_into(&mut self.chunked);
+        Ok(self)
     }
 
     /// Adds header lines (`Name: value`) that every request of the suite carries.
@@ -126,6 +145,17 @@ impl Target {
     /// The path of the creation URL.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The path that chunks go to.
+    pub fn chunked(&self) -> &str {
+        &self.chunked
+    }
+
+    /// The path of the status of a chunked session, with its query; `name` is not encoded.
+    pub fn status_of(&self, name: &str) -> String {
+        let folder = self.chunked.rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{folder}/upload-status?session_id={name}")
     }
 
     /// The fields every request carries.
@@ -171,21 +201,22 @@ impl Target {
     ///
     /// [`ProbeError`] when it is down, silent, not HTTP or not tus.
     pub fn probe(&self) -> Result<Offers, ProbeError> {
-        let response = self
-            .options()
-            .map_err(|source| ProbeError::Unreachable { address: self.address.clone(), source })?;
+        let unreachable =
+            |source| ProbeError::Unreachable { address: self.address.clone(), source };
+        let response = self.options(&self.path).map_err(unreachable)?;
         if response.head.headers.get("Tus-Version").is_none() {
             let status = response.head.status;
             return Err(ProbeError::NotTus { url: self.url(&self.path), status });
         }
-        Ok(Offers::of(&response))
+        let chunked = self.options(&self.chunked).map_err(unreachable)?;
+        Ok(Offers { chunks: takes_chunks(&chunked), ..Offers::of(&response) })
     }
 
-    fn options(&self) -> Result<Response, WireError> {
+    fn options(&self, path: &str) -> Result<Response, WireError> {
         let until = Instant::now().checked_add(PROBE_STEP.saturating_mul(2));
         let limits = Limits { step: PROBE_STEP, until: until.unwrap_or_else(Instant::now) };
         let mut connection = Connection::open(&self.address, limits)?;
-        let request = Request::new("OPTIONS", &self.path);
+        let request = Request::new("OPTIONS", path);
         connection.send_request(&request, &self.host, &self.always)?;
         Ok(connection.answer("OPTIONS")?.response)
     }
@@ -197,6 +228,16 @@ pub struct Offers {
     extensions: Vec<String>,
     algorithms: Vec<String>,
     max_size: Option<u64>,
+    chunks: bool,
+}
+
+/// What a group needs whose cases send chunk headers; beside the extensions of tus.
+pub const CHUNK_HEADERS: &str = "chunk-headers";
+
+/// Whether an answer to OPTIONS is that of an endpoint for chunks.
+fn takes_chunks(response: &Response) -> bool {
+    let allowed = response.head.headers.list("Allow");
+    matches!(response.head.status, 200 | 204) && allowed.iter().any(|method| method == "PUT")
 }
 
 impl Offers {
@@ -206,11 +247,16 @@ impl Offers {
             extensions: headers.list("Tus-Extension"),
             algorithms: headers.list("Tus-Checksum-Algorithm"),
             max_size: headers.get("Tus-Max-Size").and_then(|value| value.parse().ok()),
+            chunks: false,
         }
     }
 
-    /// Whether `extension` is listed in `Tus-Extension`.
+    /// Whether `extension` is listed in `Tus-Extension`; for [`CHUNK_HEADERS`], whether there is an
+    /// endpoint for them.
     pub fn has(&self, extension: &str) -> bool {
+        if extension == CHUNK_HEADERS {
+            return self.chunks;
+        }
         self.extensions.iter().any(|listed| listed == extension)
     }
 
@@ -273,6 +319,18 @@ mod tests {
         assert_eq!(target.resolve("/api/files/x"), "/api/files/x");
         assert_eq!(target.resolve("x"), "/api/files/x");
         assert_eq!(target.below("x"), "/api/files/x");
+    }
+
+    #[test]
+    fn chunks_go_to_a_path_on_the_same_host() {
+        let target = || Target::parse("http://h:1/files").unwrap();
+        assert_eq!(target().chunked_at(None).unwrap().chunked(), "/chunked-upload");
+        let elsewhere = target().chunked_at(Some("http://h:1/in/chunked-upload/")).unwrap();
+        assert_eq!(elsewhere.chunked(), "/in/chunked-upload");
+        assert_eq!(elsewhere.status_of("x"), "/in/upload-status?session_id=x");
+        for url in ["http://other/x", "x", "/a?b", ""] {
+            assert!(target().chunked_at(Some(url)).is_err(), "{url}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use conformance_tests::runner::{self, Filter};
 use conformance_tests::suites;
 
-/// The extensions of tus 1.0; a misspelt need would never be met, and its cases never run.
+/// The extensions of tus 1.0, and chunk headers; a misspelt need would never be met, and its cases never run.
 const EXTENSIONS: &[&str] = &[
     "creation",
     "creation-with-upload",
@@ -14,6 +14,7 @@ const EXTENSIONS: &[&str] = &[
     "checksum",
     "termination",
     "concatenation",
+    conformance_tests::target::CHUNK_HEADERS,
 ];
 
 fn cases() -> Vec<runner::Listed> {
@@ -38,7 +39,7 @@ fn every_id_is_well_formed() {
         assert!(!listed.case.ids.is_empty(), "{:?} judges no requirement", listed.case.name);
         for id in listed.case.ids {
             let (family, number) = id.split_once('-').expect(id);
-            assert!(["T", "W", "B", "D", "F"].contains(&family), "{id}");
+            assert!(["T", "W", "B", "D", "C", "S", "F"].contains(&family), "{id}");
             assert!(!number.starts_with('0') && number.parse::<u32>().is_ok(), "{id}");
         }
     }

@@ -239,35 +239,28 @@ impl Meant {
 
     /// What the engine says, in the words of this protocol.
     fn explained(&self, error: EngineError) -> Failure {
-        match error {
+        let begins_nothing = matches!(error, EngineError::Refused(Refusal::GeometryUnknown));
+        if begins_nothing && self.is_chosen && self.name.issued().is_some() {
             // Who used an id of ours did not mean to begin anything: the session is gone (C-16).
-            EngineError::Refused(Refusal::GeometryUnknown)
-                if self.is_chosen && self.name.issued().is_some() =>
-            {
-                Problem::NotFound.into()
-            }
-            // The chunk is there up to here, which is not where the upload stands (C-61).
-            EngineError::Refused(Refusal::OffsetMismatch { expected }) => {
-                Problem::ChunkContradicts(Contradiction {
-                    statement: Statement::RangeStart,
-                    against: Against::Session,
-                    expected: expected.get(),
-                })
-                .into()
-            }
-            other => other.into(),
+            return Problem::NotFound.into();
         }
+        if let EngineError::Refused(Refusal::OffsetMismatch { expected }) = error {
+            // The chunk is there up to here, which is not where the upload stands (C-61).
+            let (statement, against) = (Statement::RangeStart, Against::Session);
+            let expected = expected.get();
+            return Problem::ChunkContradicts(Contradiction { statement, against, expected })
+                .into();
+        }
+        error.into()
     }
 }
 
 /// A body is judged before the whole upload is: a mismatch that leaves no offset is the upload's.
 fn settled(failure: Failure) -> Failure {
-    match failure {
-        Failure::Engine(EngineError::ChecksumMismatch { offset: None }) => {
-            Problem::UploadMismatch.into()
-        }
-        other => other,
+    if matches!(failure, Failure::Engine(EngineError::ChecksumMismatch { offset: None })) {
+        return Problem::UploadMismatch.into();
     }
+    failure
 }
 
 /// Whether the owner has an upload with this id; disturbs nobody who writes it.

@@ -27,6 +27,8 @@ use super::routes::routes;
 use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings};
 use super::{Gateway, GatewayError};
 
+mod chunked;
+
 fn settings() -> HttpSettings {
     HttpSettings {
         base_path: "/files".to_owned(),

@@ -15,16 +15,17 @@ const REQUEST_FIELDS: &str = "Authorization, Origin, X-Requested-With, X-Request
     Upload-Metadata, Upload-Defer-Length, Upload-Concat, Upload-Checksum, Upload-Complete, \
     Upload-Incomplete, Upload-Draft-Interop-Version, Content-Digest, Repr-Digest, \
     X-Upload-Session-ID, X-Chunk-Number, X-Total-Chunks, X-Total-Size, X-Chunk-Size, X-Filename, \
-    Content-Range, Content-Disposition, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, \
-    If-Unmodified-Since";
+    Content-Range, Content-Disposition, Range, If-Range, If-Match, If-None-Match, \
+    If-Modified-Since, If-Unmodified-Since";
 
 /// Fields that a page may read (T-172, C-111).
 const RESPONSE_FIELDS: &str = "Location, Upload-Offset, Upload-Length, Upload-Metadata, \
     Upload-Defer-Length, Upload-Concat, Upload-Expires, Upload-Complete, Upload-Incomplete, \
     Upload-Limit, Upload-Draft-Interop-Version, Tus-Version, Tus-Resumable, Tus-Max-Size, \
     Tus-Extension, Tus-Checksum-Algorithm, X-Upload-Session-ID, X-Chunk-Size, X-Total-Chunks, \
-    X-Recommended-Chunk-Size, Want-Content-Digest, Want-Repr-Digest, Allow, Repr-Digest, X-Request-ID, Retry-After, ETag, \
-    Last-Modified, Accept-Ranges, Content-Range, Content-Length, Content-Disposition";
+    X-Recommended-Chunk-Size, Want-Content-Digest, Want-Repr-Digest, Allow, Repr-Digest, \
+    X-Request-ID, Retry-After, ETag, Last-Modified, Accept-Ranges, Content-Range, Content-Length, \
+    Content-Disposition";
 
 /// Who may read our answers from a page.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -102,11 +102,12 @@ impl Place {
         format!("{url}{separator}{}={link}", link::PARAMETER)
     }
 
-    /// The URL of a path that does not lie below the base path, such as `/upload-status`.
+    /// The URL of a path that does not lie below the base path, such as `/upload-status`; with the
+    /// link by which the client came, if it did.
     #[must_use]
     pub fn beside(&self, path: &str) -> String {
         let origin = self.outside.origin.as_deref().unwrap_or_default();
-        format!("{origin}{}{path}", self.outside.prefix)
+        self.by_link(format!("{origin}{}{path}", self.outside.prefix))
     }
 
     /// The address of the endpoint itself, for messages.

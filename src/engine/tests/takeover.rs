@@ -137,3 +137,18 @@ async fn of_two_racing_requests_exactly_one_wins() {
         assert_eq!(content(&engine, id).await.unwrap(), &winner[..]);
     }
 }
+
+#[tokio::test]
+async fn a_peek_leaves_even_a_silent_writer_alone() {
+    let engine = house(Duration::ZERO).engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut writer = engine.append(append(id, 0)).await.unwrap();
+    write(&mut writer, b"abc").await.unwrap();
+    let peeked = engine.peek(id, &Owner::anonymous()).await.unwrap();
+    assert_eq!(peeked.offset(), offset(0), "what nobody was told does not show");
+    let stranger = Owner::named("stranger".to_owned());
+    assert!(matches!(engine.peek(id, &stranger).await, Err(EngineError::NotFound)));
+    write(&mut writer, b"def").await.unwrap();
+    assert!(writer.complete().await.unwrap().is_complete());
+    assert!(engine.peek(id, &Owner::anonymous()).await.unwrap().is_complete());
+}
