@@ -11,6 +11,7 @@
 //! | [`engine`] | `upload`, `storage` | one verb per file; transfers, takeover, recovery, reaper |
 //! | [`auth`] | `upload`, `protocol` | who may do what: tokens, keys, links, the application's word |
 //! | [`http`] | `upload`, `protocol`, `engine`, `auth` | actix: routes, thin handlers, body pump, listeners |
+//! | [`xmpp`] | `upload`, `protocol`, `engine` | the external component: stanzas in, slots out |
 //! | [`config`] | – | settings, parsed once into types |
 //! | [`server`] | all of them | the composition root: the only place that names an adapter |
 //! | [`cli`] | `server`, `config` | commands |
@@ -26,3 +27,4 @@ pub mod protocol;
 pub mod server;
 pub mod storage;
 pub mod upload;
+pub mod xmpp;

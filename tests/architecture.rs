@@ -108,6 +108,13 @@ const LAYERS: &[Layer] = &[
         except: &[],
     },
     Layer {
+        name: "xmpp",
+        may_use: &["upload", "protocol", "engine"],
+        tests_may_use: &[],
+        may_not_name: &[ACTIX, VAGUE, DATABASES],
+        except: &[],
+    },
+    Layer {
         name: "config",
         may_use: &[],
         tests_may_use: &[],
@@ -116,7 +123,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "server",
-        may_use: &["upload", "protocol", "storage", "engine", "auth", "http", "config"],
+        may_use: &["upload", "protocol", "storage", "engine", "auth", "http", "xmpp", "config"],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         // The composition root starts the system that the listeners run on.

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[expect(dead_code, reason = "other tests start it in other ways")]
 #[path = "running/gateway.rs"]
 mod gateway;
 

@@ -5,6 +5,7 @@ use crate::protocol::token::link::{self, InQuery};
 use crate::upload::{Owner, Timestamp};
 
 use super::denied::Denied;
+use super::forward::Forward;
 use super::grant::Grant;
 use super::jwt::Jwt;
 use super::links::Links;
@@ -20,6 +21,8 @@ pub struct Parts {
     pub jwt: Option<Jwt>,
     /// Signed links.
     pub links: Option<Links>,
+    /// The application that is asked about everything else.
+    pub forward: Option<Forward>,
     /// Whether a request needs a credential even if nothing above could know one.
     pub required: bool,
 }
@@ -30,6 +33,7 @@ pub struct Authority {
     tokens: Tokens,
     jwt: Option<Jwt>,
     links: Option<Links>,
+    forward: Option<Forward>,
     open: bool,
 }
 
@@ -37,10 +41,10 @@ impl Authority {
     /// Puts the schemes together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { tokens, jwt, links, required } = parts;
+        let Parts { tokens, jwt, links, forward, required } = parts;
         // Links alone lock nobody out: without anything else they only give uploads an owner.
-        let open = !required && tokens.is_empty() && jwt.is_none();
-        Self { tokens, jwt, links, open }
+        let open = !required && tokens.is_empty() && jwt.is_none() && forward.is_none();
+        Self { tokens, jwt, links, forward, open }
     }
 
     /// Whether nothing authenticates: everybody is nobody in particular.
@@ -66,6 +70,9 @@ impl Authority {
         let bearer = bearer::token(question.head);
         if let Some(judged) = bearer.and_then(|token| self.by_bearer(token, question.now)) {
             return judged;
+        }
+        if let Some(forward) = &self.forward {
+            return forward.grant(question).await;
         }
         if self.open {
             return Ok(Grant::open());
@@ -117,3 +124,7 @@ impl Authority {
         self.tokens.open_any_downloads()
     }
 }
+
+#[cfg(test)]
+#[path = "authority_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! Keys come and go with their files, while tokens are being judged.
+//! Keys come and go with their files, while tokens are being judged.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

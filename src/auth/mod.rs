@@ -14,9 +14,11 @@
 //! | `links` | signed links |
 //! | `jwt` | JSON Web Tokens |
 //! | `key_files` | the files with their keys, followed while they change |
+//! | `forward/` | asking the application |
 
 mod authority;
 mod denied;
+mod forward;
 mod grant;
 mod jwt;
 mod key_files;
@@ -27,6 +29,7 @@ mod tokens;
 pub use crate::protocol::token::{Verb, Verbs};
 pub use authority::{Authority, Parts};
 pub use denied::Denied;
+pub use forward::{ClientError, Forward, ForwardSettings};
 pub use grant::{Grant, Scheme};
 pub use jwt::Jwt;
 pub use key_files::{Holds, KeyFile, KeyFileError, KeyFiles};

@@ -80,20 +80,15 @@ impl Known {
 pub fn flat(table: Table) -> Table {
     let mut all = Table::new();
     for (section, value) in table {
-        match value {
-            Value::Table(keys) => {
-                let below = |value: &Value| value.is_table();
-                let (below, keys): (Table, Table) =
-                    keys.into_iter().partition(|(_, value)| below(value));
-                all.insert(section.clone(), Value::Table(keys));
-                let below =
-                    below.into_iter().map(|(name, keys)| (format!("{section}.{name}"), keys));
-                all.extend(flat(below.collect()));
-            }
-            other => {
-                all.insert(section, other);
-            }
-        }
+        let Value::Table(keys) = value else {
+            all.insert(section, value);
+            continue;
+        };
+        let (below, keys): (Table, Table) =
+            keys.into_iter().partition(|(_, value)| value.is_table());
+        let below = below.into_iter().map(|(name, keys)| (format!("{section}.{name}"), keys));
+        all.extend(flat(below.collect()));
+        all.insert(section, Value::Table(keys));
     }
     all
 }

@@ -230,6 +230,7 @@ async fn with_public_downloads_the_address_opens_the_file_but_not_the_upload() {
     assert!(owner.field("etag").is_some());
 }
 
+///
 #[tokio::test]
 async fn an_owner_s_downloads_can_be_open_while_those_of_others_are_not() {
     let gateway = owned(false);
@@ -250,6 +251,7 @@ async fn an_owner_s_downloads_can_be_open_while_those_of_others_are_not() {
     assert_eq!(ask(&gateway, by("bob", get(&anns))).await.status, 404);
 }
 
+///
 #[tokio::test]
 async fn a_bounded_credential_creates_nothing_longer() {
     let gateway = owned(false);

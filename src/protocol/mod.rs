@@ -18,6 +18,7 @@
 //! | `chunked/` | chunk headers |
 //! | `form/` | HTML forms with one file |
 //! | `download/` | ranges, conditions, safe names and types |
+//! | `xep0363/` | slots of XMPP servers: tokens, paths, answers |
 //! | `cors` | what a browser has to be told |
 
 pub mod bearer;
@@ -35,6 +36,7 @@ pub mod method;
 pub mod problem;
 pub mod token;
 pub mod tus;
+pub mod xep0363;
 
 pub use head::{BodyLength, RequestHead, ResponseHead};
 pub use method::Method;

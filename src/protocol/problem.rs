@@ -249,6 +249,30 @@ pub enum Problem {
     /// The gateway is shutting down.
     #[error("the gateway is shutting down; try again soon")]
     ShuttingDown,
+    /// The path names no slot.
+    #[error("the path names no slot; use the URL exactly as it was given")]
+    SlotPath,
+    /// No token of this request allows what it wants.
+    #[error("the token does not allow this; ask for a new slot")]
+    SlotRefused,
+    /// The slot was not used in time.
+    #[error("the slot has expired; ask for a new one")]
+    SlotExpired,
+    /// The slot has its file already.
+    #[error("the slot has its file already; ask for a new one")]
+    SlotComplete,
+    /// The file has another length than the slot.
+    #[error("the slot is for a file of exactly {length} bytes")]
+    SlotLength {
+        /// The slot's length.
+        length: UploadLength,
+    },
+    /// The file has another media type than the slot.
+    #[error("the slot is for a file of another media type")]
+    SlotMediaType,
+    /// A body without a length where a length was signed.
+    #[error("send the body with `Content-Length`")]
+    ContentLengthRequired,
     /// The request could not be understood at all.
     #[error("the request could not be understood")]
     BadRequest,
@@ -338,6 +362,13 @@ impl Problem {
             Self::BodyBroken { .. } => "body-broken",
             Self::NoRoom { .. } => "no-room",
             Self::ShuttingDown => "shutting-down",
+            Self::SlotPath => "slot-path",
+            Self::SlotRefused => "slot-refused",
+            Self::SlotExpired => "slot-expired",
+            Self::SlotComplete => "slot-complete",
+            Self::SlotLength { .. } => "slot-length",
+            Self::SlotMediaType => "slot-media-type",
+            Self::ContentLengthRequired => "content-length-required",
             Self::BadRequest => "bad-request",
             Self::FormExpected => "form-expected",
             Self::MalformedForm { .. } => "malformed-form",
@@ -425,6 +456,13 @@ impl Problem {
             | Self::PreconditionFailed
             | Self::Busy
             | Self::ShuttingDown
+            | Self::SlotPath
+            | Self::SlotRefused
+            | Self::SlotExpired
+            | Self::SlotComplete
+            | Self::SlotLength { .. }
+            | Self::SlotMediaType
+            | Self::ContentLengthRequired
             | Self::BadRequest
             | Self::FormExpected
             | Self::MalformedForm { .. }

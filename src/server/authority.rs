@@ -4,8 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{Authority, Holds, Jwt, KeyFile, KeyFiles, Links, Parts, StaticToken, Tokens};
-use crate::config::settings::{JwtAuth, KeyAlgorithm, KeySettings, LinkAuth};
+use crate::auth::{
+    Authority, Forward, ForwardSettings, Holds, Jwt, KeyFile, KeyFiles, Links, Parts, StaticToken,
+    Tokens,
+};
+use crate::config::settings::{ForwardAuth, JwtAuth, KeyAlgorithm, KeySettings, LinkAuth};
 use crate::config::{Settings, Size};
 use crate::protocol::token::claims::ClaimRules;
 use crate::protocol::token::jws::Algorithm;
@@ -44,7 +47,13 @@ pub fn build(data: &DataDir, settings: &Settings) -> Result<Guard, ServerError> 
         LinkAuth { secret_file: None, .. } => Some(Links::new(link_key(&secret))),
         LinkAuth { secret_file: Some(path), .. } => Some(Links::new(link_key(&named(path)?))),
     };
-    let parts = Parts { tokens: tokens(settings)?, jwt, links, required: settings.auth.required };
+    let parts = Parts {
+        tokens: tokens(settings)?,
+        jwt,
+        links,
+        forward: forward(&settings.auth.forward)?,
+        required: settings.auth.required,
+    };
     Ok(Guard { authority: Arc::new(Authority::new(parts)), keys })
 }
 
@@ -138,6 +147,24 @@ pub fn unusable_files(settings: &Settings) -> Vec<String> {
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Asks on the runtime of whoever puts the gateway together: it outlives every request.
+fn forward(forward: &ForwardAuth) -> Result<Option<Forward>, ServerError> {
+    let Some(url) = forward.url.clone() else { return Ok(None) };
+    let settings = ForwardSettings {
+        url,
+        ca: forward.ca.clone(),
+        fields: forward.fields.clone(),
+        owner_field: forward.owner_field.clone(),
+        limit_field: forward.limit_field.clone(),
+        timeout: forward.timeout.get(),
+        max_requests: forward.max_requests,
+        cache_entries: forward.cache_entries,
+        max_age: forward.max_age.get(),
+        refused_age: forward.refused_age.get(),
+    };
+    Ok(Some(Forward::new(settings, tokio::runtime::Handle::current())?))
 }
 
 fn tokens(settings: &Settings) -> Result<Tokens, ServerError> {

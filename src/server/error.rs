@@ -110,6 +110,9 @@ pub enum ServerError {
     /// A file with keys for JSON Web Tokens cannot be used.
     #[error("a key file of auth.jwt cannot be used")]
     KeyFile(#[from] crate::auth::KeyFileError),
+    /// The application cannot be asked about credentials.
+    #[error("auth.forward cannot be used")]
+    Forward(#[from] crate::auth::ClientError),
     /// A secret cannot be read or made.
     #[error("the secret {} cannot be used; is that where your gateway has its own?", path.display())]
     Secret {

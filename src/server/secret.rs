@@ -102,6 +102,7 @@ mod tests {
 
     use super::*;
 
+    ///
     #[test]
     fn a_secret_is_made_once_and_for_its_user_alone() {
         let folder = tempfile::tempdir().unwrap();

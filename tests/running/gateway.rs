@@ -56,6 +56,19 @@ impl Gateway {
         let mut command = program(&["serve"]);
         command.args(["--admin-listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(words);
         command.env("TIDEGATE__LOG__LEVEL", "error").envs(variables.iter().copied());
+        Self::wait_for(command)
+    }
+
+    /// Starts it with everything that it has to say written to `log`.
+    pub(crate) fn start_logging(data: &Path, variables: &[(&str, &str)], log: Stdio) -> Self {
+        let mut command = program(&["serve", "--listen", "127.0.0.1:0"]);
+        command.args(["--admin-listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+        command.env("TIDEGATE__LOG__LEVEL", "trace").envs(variables.iter().copied());
+        command.stderr(log);
+        Self::wait_for(command)
+    }
+
+    fn wait_for(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut lines = Vec::new();

@@ -58,6 +58,13 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::PartUnfinished { .. }
         | P::ExtensionOff { .. }
         | P::UnknownChecksum
+        | P::SlotPath
+        | P::SlotRefused
+        | P::SlotExpired
+        | P::SlotComplete
+        | P::SlotLength { .. }
+        | P::SlotMediaType
+        | P::ContentLengthRequired
         | P::FormExpected
         | P::MalformedForm { .. }
         | P::OneFile { .. }

@@ -58,7 +58,14 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::FormExpected
         | P::MalformedForm { .. }
         | P::OneFile { .. }
-        | P::FormTooLong { .. } => 500,
+        | P::FormTooLong { .. }
+        | P::SlotPath
+        | P::SlotRefused
+        | P::SlotExpired
+        | P::SlotComplete
+        | P::SlotLength { .. }
+        | P::SlotMediaType
+        | P::ContentLengthRequired => 500,
     }
 }
 

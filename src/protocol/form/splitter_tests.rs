@@ -18,7 +18,7 @@ fn split(pieces: &[&[u8]]) -> Result<(Vec<Part>, bool), Problem> {
             match piece {
                 Piece::Head(head) => {
                     assert_eq!(ends, parts.len(), "a part begins before the last one ended");
-                    parts.push((String::from_utf8(head).unwrap(), Vec::new()));
+                    parts.push((String::from_utf8_lossy(&head).into_owned(), Vec::new()));
                 }
                 Piece::Content(bytes) => {
                     assert!(!bytes.is_empty());

@@ -207,6 +207,7 @@ mod tests {
         assert_eq!((plain.max_length, plain.verbs), (None, Verbs::ALL));
     }
 
+    ///
     #[test]
     fn a_token_ends_at_its_expiry_give_or_take_the_leeway() {
         for (exp, expected) in [
@@ -232,6 +233,7 @@ mod tests {
         assert_eq!(judged(&claims, &lax).unwrap().expires_at, None);
     }
 
+    ///
     #[test]
     fn a_token_begins_at_its_nbf_give_or_take_the_leeway() {
         assert!(judged(&with(json!({"nbf": NOW + 30})), &rules()).is_ok());
@@ -239,6 +241,7 @@ mod tests {
         assert_eq!(early, Err(ClaimError::TooEarly));
     }
 
+    ///
     #[test]
     fn issuer_and_audience_have_to_be_ours() {
         let strict = ClaimRules {
@@ -263,6 +266,7 @@ mod tests {
         assert_eq!(judged, Err(ClaimError::Audience));
     }
 
+    ///
     #[test]
     fn an_owner_is_a_name_or_a_number() {
         let owner = |sub: Value| judged(&with(json!({"sub": sub})), &rules());
@@ -274,6 +278,7 @@ mod tests {
         assert_eq!(judged(&with(json!({})), &other), Err(ClaimError::Owner));
     }
 
+    ///
     #[test]
     fn bounds_that_cannot_be_read_are_not_left_out() {
         for more in [

@@ -256,7 +256,9 @@ mod tests {
         #[test]
         fn a_shortened_or_lengthened_link_is_forged(keep in 0..80_usize, tail in "[A-Za-z0-9]{0,4}") {
             let text = link("ann", Some(7)).sign(&key(1)).unwrap();
-            let other = format!("{}{tail}", &text[..keep.min(text.len())]);
+            let mut other = text.clone();
+            other.truncate(keep);
+            other.push_str(&tail);
             prop_assume!(other != text);
             prop_assert_eq!(Link::read(other.as_bytes(), &key(1), before()), Err(LinkError::Forged));
         }

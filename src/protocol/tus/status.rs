@@ -34,17 +34,26 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::BodyBroken { .. }
         | P::MalformedForm { .. }
         | P::OneFile { .. }
+        | P::SlotPath
         | P::BadRequest => 400,
         P::Unauthorized => 401,
-        P::FinalTakesNoBytes | P::FinalWithBody | P::PartialNotServed | P::Forbidden => 403,
+        P::FinalTakesNoBytes
+        | P::FinalWithBody
+        | P::PartialNotServed
+        | P::Forbidden
+        | P::SlotRefused => 403,
         P::PartMissing { .. } | P::NotFound | P::UnknownAddress { .. } => 404,
         P::MethodNotAllowed { .. } => 405,
         P::Idle { .. } | P::TooSlow { .. } => 408,
-        P::OffsetMismatch { .. } | P::TakenOver { .. } | P::NotComplete => 409,
-        P::Expired => 410,
+        P::OffsetMismatch { .. } | P::TakenOver { .. } | P::NotComplete | P::SlotComplete => 409,
+        P::Expired | P::SlotExpired => 410,
+        P::ContentLengthRequired => 411,
         P::UnsupportedVersion | P::PreconditionFailed => 412,
-        P::PastTheEnd { .. } | P::TooLarge { .. } | P::FormTooLong { .. } => 413,
-        P::UnsupportedMediaType | P::FormExpected => 415,
+        P::PastTheEnd { .. }
+        | P::TooLarge { .. }
+        | P::FormTooLong { .. }
+        | P::SlotLength { .. } => 413,
+        P::UnsupportedMediaType | P::FormExpected | P::SlotMediaType => 415,
         P::RangeNotSatisfiable { .. } => 416,
         P::Busy => 423,
         P::MetadataTooLong { .. } => 431,
