@@ -162,6 +162,10 @@ impl Account {
             if matches!(error, EngineError::ChecksumMismatch { .. }) {
                 let stored = Stored { session: record.session.clone(), revision: record.revision };
                 shared.depart(stored, Departure::Terminated).await?;
+                // Whoever is still writing a chunk of it learns that it is gone.
+                if let Some(Stored { session, revision }) = shared.sessions.get(self.id)? {
+                    (record.session, record.revision) = (session, revision);
+                }
             }
             return Err(error);
         }

@@ -69,6 +69,8 @@ impl Shared {
         let geometry = order.claim.infer(None, limits.max_chunks)?;
         let new = NewSession { geometry: Some(geometry), ..new.clone() };
         let mut session = self.begin(new, order.id)?;
+        // What cannot be taken creates nothing.
+        session.plan_chunk(&order.claim, limits, self.clock.now())?;
         if session.is_whole() {
             self.finish(&mut session).await?;
         }

@@ -132,6 +132,15 @@ async fn a_chunk_cannot_be_continued_behind_what_is_there_of_it() {
 }
 
 #[tokio::test]
+async fn a_chunk_that_cannot_be_taken_creates_nothing() {
+    let (engine, id) = (engine(), UploadId::generate());
+    let range = Some(ClaimedRange { first: 23, last: 29, complete: 43 });
+    let claim = ChunkClaim { range, ..claim(2) };
+    engine.chunk(ChunkOrder { claim, ..order(id, 2) }).await.unwrap_err();
+    assert_eq!(engine.session(id).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_body_longer_than_its_chunk_is_refused_and_the_chunk_is_kept() {
     let (engine, id) = (engine(), UploadId::generate());
     let mut transfer = begin(&engine, order(id, 1)).await;
@@ -382,6 +391,8 @@ async fn an_upload_becomes_visible_only_with_the_digest_it_was_begun_with() {
         let last = transfer.complete().await;
         assert_eq!(last.is_ok(), visible);
         assert_eq!(content(&engine, id).await.is_ok(), visible);
+        let late = engine.chunk(ChunkOrder { opens: None, ..order(id, 0) }).await;
+        assert_eq!(matches!(late, Err(EngineError::NotFound)), !visible);
         let phase = engine.session(id).await.unwrap().unwrap().phase();
         assert_eq!(phase == Phase::Gone(Departure::Terminated), !visible);
     }
