@@ -74,14 +74,18 @@ impl Shared {
         if session.is_whole() {
             self.finish(&mut session).await?;
         }
-        match self.sessions.create(&session).await {
+        self.create_unless_there(&session).await
+    }
+
+    /// Stores a new session, unless another request for it came first.
+    pub(super) async fn create_unless_there(&self, session: &Session) -> Result<(), EngineError> {
+        match self.sessions.create(session).await {
             Ok(_) => {}
-            // Another chunk of it came first.
             Err(StorageError::Conflict) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
         self.observer.observe(Event::Created);
-        self.scribe.note(&session).await;
+        self.scribe.note(session).await;
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `create` | a new session, with or without its first bytes |
 //! | `append` | more bytes at the end |
+//! | `put` | a body from the front, or from where it was cut |
 //! | `chunk` | the bytes of one chunk, beside others |
 //! | `inspect` | where an upload stands; lists of sessions |
 //! | `read` | a finished upload, in stretches |
@@ -36,6 +37,7 @@ mod finish;
 mod inspect;
 mod lease;
 mod ledger;
+mod put;
 mod read;
 mod reaper;
 mod recovery;
@@ -59,6 +61,7 @@ pub use chunk::{ChunkOrder, ChunkStart};
 pub use clock::{Clock, SystemClock};
 pub use create::{Body, WhenCut};
 pub use error::EngineError;
+pub use put::{PutOrder, PutStart};
 pub use read::{Download, Reader};
 pub use settings::{Durability, EngineSettings};
 pub use transfer::Transfer;

@@ -200,6 +200,28 @@ impl Session {
         Ok(AppendPlan { start: self.offset(), budget_bytes, ceiling, declares: request.declares })
     }
 
+    /// Decides whether a body that begins at `from` may be received: at the offset or before it,
+    /// where what is there is passed over. Touches nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::plan_append`]; [`Refusal::OffsetMismatch`] only behind the offset.
+    pub fn plan_put(
+        &self,
+        from: UploadOffset,
+        body_bytes: Option<u64>,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<AppendPlan, Refusal> {
+        let at = self.offset();
+        let known = at.since(from).ok_or(Refusal::OffsetMismatch { expected: at })?;
+        let new_bytes = body_bytes.map(|bytes| bytes.saturating_sub(known));
+        let request = AppendRequest { at, declares: None, body_bytes: new_bytes };
+        let plan = self.plan_append(&request, limits, now)?;
+        let budget_bytes = plan.budget_bytes.saturating_add(known);
+        Ok(AppendPlan { start: from, budget_bytes, ..plan })
+    }
+
     /// The length that holds once `request` is accepted.
     fn length_after(
         &self,

@@ -34,6 +34,8 @@ pub(in crate::engine) enum Claim {
     /// Continue at this offset: takes over if that is where the holder yields, and from writers of
     /// chunks in any case: whoever names a stale offset was sent away before.
     Append(UploadOffset),
+    /// Write the whole, from wherever: takes over from whoever writes any of it.
+    Replace,
     /// Write this chunk: takes over from whoever writes it or the whole.
     Chunk(u32),
     /// Remove the upload: always takes over.
@@ -46,7 +48,7 @@ impl Claim {
     pub(super) const fn scope(self) -> Scope {
         match self {
             Self::Chunk(chunk) => Scope::Chunk(chunk),
-            Self::Append(_) | Self::Terminate | Self::Inspect => Scope::Whole,
+            Self::Append(_) | Self::Replace | Self::Terminate | Self::Inspect => Scope::Whole,
         }
     }
 }
@@ -263,7 +265,7 @@ impl Seat {
             }
             (Activity::Receiving, _) if gate.stop.is_some() => Approach::Wait,
             (_, Claim::Inspect) if of_chunk => Approach::LeaveAlone,
-            (Activity::Receiving, Claim::Chunk(_)) => {
+            (Activity::Receiving, Claim::Chunk(_) | Claim::Replace) => {
                 self.stop(&mut gate, StopReason::TakenOver);
                 Approach::Wait
             }
@@ -281,7 +283,9 @@ impl Seat {
             }
             (Activity::Writing, Claim::Inspect) => Approach::LeaveAlone,
             (Activity::Preparing | Activity::Settling, _)
-            | (Activity::Writing, Claim::Append(_) | Claim::Chunk(_)) => Approach::Wait,
+            | (Activity::Writing, Claim::Append(_) | Claim::Chunk(_) | Claim::Replace) => {
+                Approach::Wait
+            }
         }
     }
 }

@@ -75,15 +75,29 @@ impl EndLedger {
         writer: Option<Arc<dyn BlobWriter>>,
         proof: Proof,
     ) -> Self {
+        let at = session.offset();
+        Self::open_at(at, shared, session, revision, writer, proof)
+    }
+
+    /// As [`EndLedger::open`], for a body that begins at `at`, before the offset: what is there is
+    /// passed over.
+    pub(in crate::engine) fn open_at(
+        at: UploadOffset,
+        shared: Arc<Shared>,
+        session: Session,
+        revision: Option<Revision>,
+        writer: Option<Arc<dyn BlobWriter>>,
+        proof: Proof,
+    ) -> Self {
         let digest = match &proof {
             Proof::Digest(digest) => Some(DigestHasher::new(digest.algorithm())),
             Proof::None | Proof::Whole => None,
         };
-        let (at, received) = (session.offset(), session.received().clone());
+        let (started_at, received) = (session.offset(), session.received().clone());
         let reached =
             Mutex::new(Reached { at, received, written_bytes: 0, digest, metadata: None });
         let committed = AsyncMutex::new(Committed { session, revision, settled: false });
-        Self { shared, writer, proof, started_at: at, reached, committed }
+        Self { shared, writer, proof, started_at, reached, committed }
     }
 
     fn reached(&self) -> MutexGuard<'_, Reached> {
@@ -116,6 +130,12 @@ impl EndLedger {
         self.reached().metadata = Some(metadata);
     }
 
+    /// Whether bytes of the body may be there already.
+    fn meets_known_bytes(&self) -> bool {
+        let reached = self.reached();
+        reached.received.chunks().is_some() || reached.at != reached.received.offset()
+    }
+
     /// Whether chunks lie ahead: then the size of the blob says nothing, and it is never cut.
     fn has_chunks(&self) -> bool {
         self.reached().received.chunks().is_some()
@@ -125,7 +145,7 @@ impl EndLedger {
         let Some(writer) = &self.writer else {
             return Err(EngineError::Storage(StorageError::Closed));
         };
-        if self.has_chunks() {
+        if self.meets_known_bytes() {
             return batch.iter().try_for_each(|piece| self.fill_in(writer.as_ref(), piece));
         }
         let start = self.reached_offset();

@@ -14,6 +14,7 @@ mod crashes;
 mod expiry;
 mod faults;
 mod joining;
+mod puts;
 mod takeover;
 mod uploads;
 
