@@ -11,6 +11,7 @@ use super::problem::{Origin, Problem};
 use super::settings::Settings;
 
 mod auth;
+mod xep0363;
 
 /// Something that cannot be used as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub fn check(settings: &Settings) -> Vec<Doubt> {
     addresses(settings, &mut doubts);
     tls(settings, &mut doubts);
     auth::check(settings, &mut doubts);
+    xep0363::check(settings, &mut doubts);
     origins(settings, &mut doubts);
     extensions(settings, &mut doubts);
     counts(settings, &mut doubts);

@@ -244,6 +244,12 @@ impl Layers {
         if (section.as_str(), key.as_str()) == ("auth", "tokens") {
             return complaint_about_tokens(value);
         }
+        if (section.as_str(), key.as_str()) == ("xep0363", "tenants") && !are_tables(value) {
+            // What stands there may be a secret: it is not quoted.
+            let form = "xep0363.tenants is a list: write [[xep0363.tenants]], then scheme = \"..\" \
+                        and one of secret and secret_file";
+            return Some(form.to_owned());
+        }
         let mut trial = self.known.defaults().clone();
         let keys = trial.get_mut(section).and_then(Value::as_table_mut)?;
         keys.insert(key.clone(), value.clone());
@@ -258,6 +264,10 @@ impl Layers {
             keys.insert(key.clone(), default);
         }
     }
+}
+
+fn are_tables(value: &Value) -> bool {
+    value.as_array().is_some_and(|entries| entries.iter().all(Value::is_table))
 }
 
 /// What is wrong with the tokens, without a word of what they are.

@@ -15,6 +15,7 @@
 //! | `size`, `duration` | quantities as people write them |
 //! | `absent` | words for "no value": `none`, `auto` |
 //! | `token` | static bearer tokens, never printed |
+//! | `tenant` | issuers of slots |
 
 pub mod absent;
 pub mod address;
@@ -25,6 +26,7 @@ pub mod load;
 pub mod problem;
 pub mod settings;
 pub mod size;
+pub mod tenant;
 pub mod token;
 
 pub use address::{Address, Listen};

@@ -18,8 +18,10 @@ use super::size::Size;
 
 mod auth;
 mod defaults;
+mod xep0363;
 
 pub use auth::{Auth, ForwardAuth, JwtAuth, KeyAlgorithm, KeySettings, LinkAuth};
+pub use xep0363::Xep0363;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,8 @@ pub struct Settings {
     pub tus: Tus,
     /// How long uploads are kept.
     pub uploads: Uploads,
+    /// Slots of XMPP servers.
+    pub xep0363: Xep0363,
     /// How long connections may take.
     pub timeouts: Timeouts,
     /// What connections may cost.

@@ -27,6 +27,12 @@ impl Secret {
     pub const fn new(text: String) -> Self {
         Self(text)
     }
+
+    /// The text, for whoever has to show that it knows it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -52,7 +58,7 @@ impl<'de> Deserialize<'de> for Secret {
             | toml::Value::Datetime(_)
             | toml::Value::Array(_)
             | toml::Value::Table(_) => {
-                Err(serde::de::Error::custom("a token is text: put it in quotes"))
+                Err(serde::de::Error::custom("a secret is text: put it in quotes"))
             }
         }
     }

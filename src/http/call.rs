@@ -64,10 +64,20 @@ impl<'a> Call<'a> {
             now: self.gateway.now(),
         };
         self.gateway.authority.grant(&question).await.map_err(|why| {
-            let client = self.client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
-            tracing::info!(%client, verb = verb.name(), "turned away: {why}");
+            self.note_turned_away(verb.name(), &why);
             denied(&why)
         })
+    }
+
+    /// Notes a refusal with the client's address; `why` must not hold the credential.
+    pub(super) fn note_turned_away(&self, verb: &str, why: &dyn std::fmt::Display) {
+        let client = self.client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+        tracing::info!(%client, verb, "turned away: {why}");
+    }
+
+    /// The query of the target, empty if there is none. May hold a credential: never logged.
+    pub(super) fn query(&self) -> &'a str {
+        self.query.unwrap_or_default()
     }
 
     /// Whether the request says at all who it is.
@@ -120,7 +130,7 @@ impl<'a> Call<'a> {
     }
 
     /// Refuses before the body what the device cannot hold.
-    fn has_room_for(&self, bytes: u64) -> Result<(), Failure> {
+    pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), Failure> {
         if bytes > 0 && self.gateway.engine.room()?.usable_bytes < bytes {
             return Err(Problem::NoRoom { offset: None }.into());
         }
@@ -141,7 +151,7 @@ impl<'a> Call<'a> {
 }
 
 /// Refuses an upload that would become longer than its grant allows.
-fn within(bound: Option<UploadLength>, bytes: u64) -> Result<(), Problem> {
+pub(super) fn within(bound: Option<UploadLength>, bytes: u64) -> Result<(), Problem> {
     match bound {
         Some(max) if bytes > max.get() => Err(Problem::TooLarge { max }),
         Some(_) | None => Ok(()),

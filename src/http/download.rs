@@ -17,7 +17,17 @@ use super::reply::{LengthOnly, Tail};
 /// `GET` of a finished upload.
 pub(super) async fn get(call: &Call<'_>, id: UploadId) -> Result<(ResponseHead, Tail), Failure> {
     let opened = opened(call, id).await?;
-    let file = representation(call, opened.session());
+    let sharing = sharing(call, opened.session());
+    send(call, opened, sharing)
+}
+
+/// What a `GET` of an opened upload is answered with.
+pub(super) fn send(
+    call: &Call<'_>,
+    opened: Download,
+    sharing: Sharing,
+) -> Result<(ResponseHead, Tail), Failure> {
+    let file = representation(opened.session(), sharing);
     // As unguessable as an id, so that no upload contains it.
     let boundary = UploadId::generate().to_string();
     let answer = download::answer(&call.head, &file, &boundary, call.gateway.now())?;
@@ -37,7 +47,16 @@ pub(super) async fn head(call: &Call<'_>, id: UploadId) -> Result<(ResponseHead,
 
 /// The download side of a finished upload, without its bytes.
 pub(super) fn look(call: &Call<'_>, session: &Session) -> Result<(ResponseHead, Tail), Failure> {
-    let file = representation(call, session);
+    show(call, session, sharing(call, session))
+}
+
+/// What a `HEAD` of an opened upload is answered with.
+pub(super) fn show(
+    call: &Call<'_>,
+    session: &Session,
+    sharing: Sharing,
+) -> Result<(ResponseHead, Tail), Failure> {
+    let file = representation(session, sharing);
     let answer = download::look(&call.head, &file, call.gateway.now())?;
     // Only a real `HEAD` may announce bytes that do not follow; an overridden `POST` may not.
     let announces = call.head.method == "HEAD" && answer.head.status == 200;
@@ -76,12 +95,15 @@ pub(super) async fn by_address(
     authority.opens_downloads_of(opened.session().owner()).then_some(Ok(opened))
 }
 
-fn representation(call: &Call<'_>, session: &Session) -> Representation {
+fn sharing(call: &Call<'_>, session: &Session) -> Sharing {
     let Gateway { authority, settings, .. } = call.gateway;
     let open = settings.public_downloads
         || authority.is_open()
         || authority.opens_downloads_of(session.owner());
-    let sharing = if open { Sharing::Public } else { Sharing::Private };
+    if open { Sharing::Public } else { Sharing::Private }
+}
+
+fn representation(session: &Session, sharing: Sharing) -> Representation {
     Representation::of(session, sharing, |ending| {
         Some(actix_files::file_extension_to_mime(ending).essence_str().to_owned())
     })

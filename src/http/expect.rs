@@ -20,11 +20,11 @@ use crate::protocol::tus::refused;
 use crate::upload::UploadId;
 
 use super::call::Call;
-use super::chunked;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reply::{Tail, response};
 use super::settings::HttpSettings;
+use super::{chunked, slots};
 
 /// Judges requests that wait for `100 Continue`.
 #[derive(Clone, Debug)]
@@ -54,6 +54,11 @@ impl ExpectService {
         if let Some(judged) = chunked::judged(&call).await {
             let problem = judged.err()?.problem(None);
             let head = call.with_cors(protocol::chunked::refused(&problem));
+            return Some(response(head, Tail::Own, problem.ends_connection()));
+        }
+        if let Some(judged) = slots::judged(&call) {
+            let problem = judged.err()?.problem(None);
+            let head = call.with_cors(protocol::xep0363::refused(&problem));
             return Some(response(head, Tail::Own, problem.ends_connection()));
         }
         let target = target(call.head.path, &self.gateway.settings);

@@ -10,6 +10,7 @@
 //! | `tus` | the handlers of tus |
 //! | `chunked` | the handlers of chunk headers |
 //! | `form` | the handler of HTML forms |
+//! | `slots` | the handlers of XEP-0363 slots |
 //! | `download` | `GET`, and the download side of `HEAD` |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
@@ -65,6 +66,7 @@ pub mod routes;
 pub mod session_view;
 pub mod settings;
 pub mod sides;
+mod slots;
 #[cfg(test)]
 mod tests;
 pub mod tls;

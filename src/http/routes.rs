@@ -8,6 +8,7 @@
 //! | `/chunked-upload` | `POST` and `PUT` begin a session or bring a chunk, `OPTIONS` |
 //! | `/chunked-upload/{session}` | `PUT` and `POST` bring a chunk, `GET` and `HEAD` ask, `DELETE` cancels, `OPTIONS` |
 //! | `/upload-status` | `GET` and `HEAD` ask, `OPTIONS` |
+//! | anything below a tenant's base path | a slot: `PUT` stores, `GET` and `HEAD` fetch, `DELETE`, `OPTIONS` |
 //!
 //! The method is chosen in the handlers, because it may be overridden by a field (T-11).
 
@@ -16,7 +17,7 @@ use actix_web::web::{Data, ServiceConfig, resource, to};
 use crate::protocol::chunked::address::{CHUNKED_UPLOAD, UPLOAD_STATUS};
 
 use super::gateway::Gateway;
-use super::{chunked, form, tus};
+use super::{chunked, form, slots, tus};
 
 /// Puts the routes and what the handlers share into an application.
 pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
@@ -36,7 +37,8 @@ pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
         application
             .service(resource([base.clone(), format!("{base}/")]).to(tus::endpoint))
             .service(resource(format!("{base}/{{id}}")).to(tus::upload))
-            .default_service(to(tus::elsewhere))
+            // A slot is any path below its base, with any escapes in it: no pattern says that.
+            .default_service(to(slots::elsewhere))
             .app_data(gateway);
     }
 }

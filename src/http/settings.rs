@@ -7,6 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::protocol::chunked::NameKey;
+use crate::protocol::xep0363::{Scheme, SlotKey, Tenant};
+use crate::upload::UploadLength;
 
 /// How the upload endpoint behaves.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct HttpSettings {
     pub extensions: ExtensionSettings,
     /// How chunk headers are offered; `None` if they are not.
     pub chunks: Option<ChunkSettings>,
+    /// Whose slots are served.
+    pub slots: SlotSettings,
     /// A body that brings nothing for this long is ended; what arrived is kept (T-36).
     pub read_timeout: Duration,
     /// A response that cannot be written for this long ends the connection.
@@ -54,6 +58,32 @@ pub struct ChunkSettings {
     pub chunk_bytes: NonZeroU64,
     /// Leads ids that clients chose to uploads.
     pub names: NameKey,
+}
+
+/// Whose slots are served.
+#[derive(Clone, Debug)]
+pub struct SlotSettings {
+    /// Their issuers; with none, no slot is served. No base path lies within another one.
+    pub tenants: Vec<SlotTenant>,
+    /// Leads slots to uploads.
+    pub ids: SlotKey,
+}
+
+/// One issuer of slots, and what it may have.
+#[derive(Clone, Debug)]
+pub struct SlotTenant {
+    /// The issuer.
+    pub tenant: Tenant,
+    /// Longest file.
+    pub max_length: Option<UploadLength>,
+}
+
+impl SlotTenant {
+    /// Whether its tokens can delete.
+    #[must_use]
+    pub const fn deletes(&self) -> bool {
+        matches!(self.tenant.scheme, Scheme::Metronome { delete_secret: Some(_) })
+    }
 }
 
 /// What browsers on other origins may do.

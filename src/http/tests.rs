@@ -18,16 +18,18 @@ use crate::auth::{Authority, Parts, StaticToken, Tokens};
 use crate::engine::events::Unobserved;
 use crate::engine::{Engine, EngineParts, EngineSettings, SystemClock};
 use crate::protocol::chunked::NameKey;
+use crate::protocol::xep0363::SlotKey;
 use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
 use crate::upload::{BootId, UploadLength};
 
 use super::expect::ExpectService;
 use super::routes::routes;
-use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings};
+use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, SlotSettings};
 use super::{Gateway, GatewayError};
 
 mod chunked;
+mod slots;
 
 fn settings() -> HttpSettings {
     HttpSettings {
@@ -55,6 +57,7 @@ fn settings() -> HttpSettings {
             chunk_bytes: NonZeroU64::new(5_000_000).unwrap(),
             names: NameKey::new([7; 32]),
         }),
+        slots: SlotSettings { tenants: Vec::new(), ids: SlotKey::new([9; 32]) },
         read_timeout: Duration::from_secs(60),
         write_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),

@@ -76,10 +76,9 @@ pub(super) async fn upload(
 }
 
 /// Anything else.
-pub(super) async fn elsewhere(request: HttpRequest, gateway: Data<Gateway>) -> HttpResponse {
-    let call = Call::new(&gateway, request.head());
+pub(super) fn elsewhere(call: &Call<'_>) -> HttpResponse {
     let endpoint = call.place.endpoint().into();
-    answer(&call, None, Err(Problem::UnknownAddress { endpoint }.into()))
+    answer(call, None, Err(Problem::UnknownAddress { endpoint }.into()))
 }
 
 async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {

@@ -13,6 +13,7 @@
 //! | `forwarded` | what a believed proxy says about the client's side |
 //! | `digest_field` | `Content-Digest` and `Repr-Digest` |
 //! | `bearer` | the `Authorization` field |
+//! | `id_key` | ids that follow from names that clients chose |
 //! | `token/` | what credentials say: claims and signed links |
 //! | `tus/` | tus 1.0.0 |
 //! | `chunked/` | chunk headers |
@@ -31,6 +32,7 @@ pub mod field;
 pub mod form;
 pub mod forwarded;
 pub mod head;
+pub mod id_key;
 pub mod location;
 pub mod method;
 pub mod problem;

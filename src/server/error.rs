@@ -107,6 +107,15 @@ pub enum ServerError {
         #[source]
         source: crate::config::token::TokenError,
     },
+    /// An issuer of slots cannot be used.
+    #[error("the tenant {base_path:?} of xep0363.tenants cannot be used")]
+    Tenant {
+        /// Where its slots live.
+        base_path: String,
+        /// Why.
+        #[source]
+        source: crate::config::tenant::TenantError,
+    },
     /// A file with keys for JSON Web Tokens cannot be used.
     #[error("a key file of auth.jwt cannot be used")]
     KeyFile(#[from] crate::auth::KeyFileError),

@@ -13,6 +13,7 @@
 //! | `serve` | a gateway from start to stop |
 //! | `banner` | what is printed at the start |
 //! | `shutdown` | signals |
+//! | `slots` | issuers of slots, from the settings |
 //! | `notify` | systemd |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
 //! | `sessions` | uploads, for operators |
@@ -32,6 +33,7 @@ pub mod secret;
 mod serve;
 pub mod sessions;
 pub mod shutdown;
+pub mod slots;
 pub mod telemetry;
 pub mod translate;
 pub mod wiring;

@@ -15,6 +15,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 pub const SIGNED_LINK: &str = "signed-link v1";
 /// What leads session ids that clients chose to uploads.
 pub const CHUNK_SESSION_ID: &str = "chunk-session-id v1";
+/// What leads slots to uploads.
+pub const SLOT: &str = "slot v1";
 
 /// Bytes of a secret that we make; a file of somebody else's has at least as many.
 const SECRET_BYTES: usize = 32;

@@ -7,7 +7,7 @@ use crate::config::{Address, Size, Span};
 use crate::engine::{self, EngineSettings};
 use crate::http::settings::{
     ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress, ListenerSettings,
-    ServerSettings, TlsSettings,
+    ServerSettings, SlotSettings, TlsSettings,
 };
 use crate::protocol::chunked::NameKey;
 use crate::upload::{Limits, UploadLength};
@@ -59,9 +59,10 @@ fn chunks(settings: &Settings, names: NameKey) -> Option<ChunkSettings> {
     uploads.chunkeduploadsenabled.then_some(ChunkSettings { chunk_bytes, names })
 }
 
-/// How the upload endpoint behaves. `names` leads session ids that clients chose to uploads.
+/// How the upload endpoint behaves. `names` leads session ids that clients chose to uploads, `slots`
+/// are served.
 #[must_use]
-pub fn http(settings: &Settings, names: NameKey) -> HttpSettings {
+pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSettings {
     let (server, timeouts) = (&settings.server, &settings.timeouts);
     HttpSettings {
         base_path: server.base_path.clone(),
@@ -72,6 +73,7 @@ pub fn http(settings: &Settings, names: NameKey) -> HttpSettings {
         public_downloads: settings.auth.public_downloads,
         extensions: extensions(settings),
         chunks: chunks(settings, names),
+        slots,
         read_timeout: timeouts.readtimeout.get(),
         write_timeout: timeouts.writetimeout.get(),
         idle_timeout: timeouts.idletimeout.get(),

@@ -12,6 +12,7 @@ use crate::engine::{Engine, EngineParts, SystemClock};
 use crate::http::admin::Admin;
 use crate::http::connection::OpenConnections;
 use crate::http::metrics::Metrics;
+use crate::http::settings::HttpSettings;
 use crate::http::{Gateway, sides};
 use crate::protocol::chunked::NameKey;
 use crate::storage::blob::fs::{FsBlobStore, FsSettings};
@@ -22,7 +23,7 @@ use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::secret::CHUNK_SESSION_ID;
 use super::serve::{Sides, Started};
-use super::{authority, boot, translate};
+use super::{authority, boot, slots, translate};
 
 /// The stores of one data directory.
 pub struct Stores {
@@ -41,12 +42,13 @@ pub struct Stores {
 pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started, ServerError> {
     let guard = authority::build(data, settings)?;
     let names = NameKey::new(data.secret()?.key_for(CHUNK_SESSION_ID));
+    let http = translate::http(settings, names, slots::build(data, settings)?);
     let connections = OpenConnections::default();
     let metrics = Metrics::new(connections.clone());
     let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
     let stores = open(data, settings, &observer).await?;
     let engine = engine(stores, settings, observer)?;
-    match listen(&engine, &guard.authority, settings, names, metrics, connections) {
+    match listen(&engine, &guard.authority, settings, http, metrics, connections) {
         Ok(sides) => Ok(Started { engine, sides, guard }),
         Err(error) => {
             engine.stop().await;
@@ -60,11 +62,10 @@ fn listen(
     engine: &Engine,
     authority: &Arc<Authority>,
     settings: &Settings,
-    names: NameKey,
+    http: HttpSettings,
     metrics: Arc<Metrics>,
     connections: OpenConnections,
 ) -> Result<Sides, ServerError> {
-    let http = translate::http(settings, names);
     let bounds = translate::connections(settings, &http);
     let gateway = Gateway::new(engine.clone(), Arc::clone(authority), http)?;
     let listeners = translate::listeners(settings);

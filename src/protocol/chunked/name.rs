@@ -1,10 +1,8 @@
 //! Session ids, and the upload that an id means (C-1 to C-6).
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-
 use crate::protocol::field::single;
 use crate::protocol::head::RequestHead;
+use crate::protocol::id_key::IdKey;
 use crate::protocol::location::Place;
 use crate::protocol::problem::Problem;
 use crate::upload::{Owner, UploadId};
@@ -88,7 +86,7 @@ pub const MALFORMED: Problem =
 
 /// The key by which ids that clients chose are led to uploads; never printed.
 #[derive(Clone)]
-pub struct NameKey([u8; 32]);
+pub struct NameKey(IdKey);
 
 impl std::fmt::Debug for NameKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -100,31 +98,19 @@ impl NameKey {
     /// The key with these bytes: secret, and the same for the life of the data directory.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self(IdKey::new(bytes))
     }
 
     /// The upload that `name` means to `owner` (C-2): the same one each time, another one for every
     /// other owner or name, and not to be guessed by whoever has not the key.
     #[must_use]
     pub fn upload(&self, owner: &Owner, name: &SessionName) -> UploadId {
-        // HMAC fills a short key up with zeros; written out, no length is left that could be wrong.
-        let mut key = [0; 64];
-        key.iter_mut().zip(self.0).for_each(|(byte, secret)| *byte = secret);
-        let mut code = Hmac::<Sha256>::new(&key.into());
-        match owner.name() {
-            None => code.update(&[0]),
-            Some(owner) => {
-                code.update(&[1]);
-                code.update(owner.as_bytes());
-            }
-        }
+        let (kind, owner): (&[u8], &[u8]) = match owner.name() {
+            None => (&[0], &[]),
+            Some(owner) => (&[1], owner.as_bytes()),
+        };
         // A name has no NUL, so that the last one tells where it begins.
-        code.update(&[0]);
-        code.update(name.0.as_bytes());
-        let code: [u8; 32] = code.finalize().into_bytes().into();
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(code.first_chunk::<16>().unwrap_or(&[0; 16]));
-        UploadId::from_random_bytes(bytes)
+        self.0.upload(&[kind, owner, &[0], name.0.as_bytes()])
     }
 }
 

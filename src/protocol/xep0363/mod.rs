@@ -9,6 +9,8 @@
 //! | `secret` | keys, and HMACs compared in constant time |
 //! | `query` | the parameters that can hold a token |
 //! | `request` | what a request says about the slot it means |
+//! | `put` | a `PUT`: of the whole file, or of what is missing |
+//! | `name` | which upload a slot is, and whose |
 //! | `tenant` | one issuer: base path, scheme, secret; and the one way in: [`Tenant::verify`] |
 //! | `signed_url` | tokens in the query: `v`, `v2`, Metronome's `token` |
 //! | `file_server` | `v3` with `expires`, of hmac-file-server |
@@ -23,7 +25,9 @@ pub mod answers;
 pub mod datetime;
 pub mod file_server;
 pub mod jwt;
+pub mod name;
 pub mod path;
+pub mod put;
 pub mod query;
 pub mod request;
 pub mod secret;
@@ -33,6 +37,7 @@ pub mod slot;
 pub mod status;
 pub mod tenant;
 
+pub use name::SlotKey;
 pub use path::{BasePath, SlotPath};
 pub use request::{Intent, SlotRequest};
 pub use secret::Secret;

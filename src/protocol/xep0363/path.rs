@@ -70,6 +70,13 @@ impl BasePath {
         encoded(&self.0)
     }
 
+    /// Whether a request path is for this tenant to answer, be it a slot or a malformed one.
+    #[must_use]
+    pub fn holds(&self, path: &str) -> bool {
+        let below = |rest: &str| rest.starts_with('/');
+        path.strip_prefix(self.0.as_str()).is_some_and(below) || self.slot(path).is_ok()
+    }
+
     /// The slot that a request path means: decoded exactly once, without this base path.
     ///
     /// However a client escapes it (`%c3%a8`, `%C3%A8`, raw UTF-8), one name is one slot; a plus
@@ -176,6 +183,24 @@ fn check_segments(path: &str) -> Result<(), PathError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn malformed_slots_below_a_base_path_are_its_own_but_not_its_neighbours() {
+        let base = BasePath::new("/upload").unwrap();
+        for (path, held) in [
+            ("/upload/a/b", true),
+            ("/%75pload/a/b", true),
+            ("/upload/../x", true),
+            ("/upload/%zz", true),
+            ("/upload/", true),
+            ("/upload", false),
+            ("/uploads/a", false),
+            ("/%zz", false),
+            ("/files/a", false),
+        ] {
+            assert_eq!(base.holds(path), held, "{path}");
+        }
+    }
 
     fn slot(base: &str, path: &str) -> Result<String, PathError> {
         BasePath::new(base).unwrap().slot(path).map(|slot| slot.as_str().to_owned())

@@ -1,0 +1,191 @@
+//! Slots: every scheme by its own formula, and what the other end of a wire cannot see.
+
+use super::*;
+use crate::http::settings::SlotTenant;
+use crate::protocol::xep0363::jwt::Claims;
+use crate::protocol::xep0363::tenant::MediaTypeRule;
+use crate::protocol::xep0363::{BasePath, Scheme, Secret, Tenant};
+
+const SECRET: &str = "it-is-secret";
+
+fn slots(scheme: Scheme) -> Data<Gateway> {
+    let tenant = Tenant {
+        base: BasePath::new("/upload").unwrap(),
+        scheme,
+        secret: Secret::new(SECRET).unwrap(),
+    };
+    let tenants = vec![SlotTenant { tenant, max_length: UploadLength::new(1000) }];
+    let slots = SlotSettings { tenants, ids: SlotKey::new([9; 32]) };
+    // Whoever else comes needs a token: slots have their own.
+    guarded(tokens(), HttpSettings { slots, ..settings() }).unwrap()
+}
+
+fn signature(text: &str) -> String {
+    let code = Secret::new(SECRET).unwrap().sign(&[text.as_bytes()]).unwrap();
+    code.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn v2(slot: &str, length: usize) -> String {
+    let signed = signature(&format!("{slot}\0{length}\0text/plain"));
+    format!("/upload/{slot}?v2={signed}")
+}
+
+fn put(url: &str, content: &'static str) -> TestRequest {
+    TestRequest::put()
+        .uri(url)
+        .insert_header(("Content-Type", "text/plain"))
+        .insert_header(("Content-Length", content.len().to_string()))
+        .set_payload(content)
+}
+
+fn get(path: &str) -> TestRequest {
+    TestRequest::get().uri(path)
+}
+
+#[tokio::test]
+async fn a_slot_takes_its_file_once_and_gives_it_to_whoever_knows_the_address() {
+    let gateway = slots(Scheme::Prosody);
+    assert_eq!(ask(&gateway, get("/upload/a/b.txt")).await.status, 404);
+    let stored = ask(&gateway, put(&v2("a/b.txt", 5), "hello")).await;
+    assert_eq!((stored.status, stored.body.len()), (201, 0));
+    let file = ask(&gateway, get("/upload/%61/b.txt")).await;
+    assert_eq!((file.status, file.body.as_slice()), (200, &b"hello"[..]));
+    assert_eq!(file.field("content-type"), Some("text/plain; charset=utf-8"));
+    assert!(file.field("content-disposition").unwrap().contains("b.txt"));
+    let again = ask(&gateway, put(&v2("a/b.txt", 5), "other")).await;
+    assert_eq!(again.status, 409);
+    assert_eq!(ask(&gateway, get("/upload/a/b.txt")).await.body, b"hello");
+    assert_eq!(ask(&gateway, put(&v2("a/empty", 0), "")).await.status, 201);
+    assert_eq!(ask(&gateway, get("/upload/a/empty")).await.status, 200);
+    assert_eq!(ask(&gateway, put(&v2("a/empty", 0), "")).await.status, 409);
+}
+
+#[tokio::test]
+async fn a_cut_slot_is_put_again_or_from_where_it_was_cut() {
+    let gateway = slots(Scheme::Prosody);
+    for rest in [("bytes 0-7/8", "hello123"), ("bytes 3-7/8", "lo123"), ("", "hello123")] {
+        let slot = format!("a/{}", rest.0.len() + rest.1.len());
+        let url = v2(&slot, 8);
+        let ranged = |range: &str, bytes| {
+            put(&url, bytes).insert_header(("Content-Range", range.to_owned()))
+        };
+        let first = ask(&gateway, ranged("bytes 0-4/8", "hello")).await;
+        assert_eq!((first.status, first.field("upload-offset")), (204, Some("5")));
+        assert_eq!(ask(&gateway, get(&format!("/upload/{slot}"))).await.status, 404);
+        assert_eq!(ask(&gateway, ranged("bytes 6-7/8", "23")).await.status, 409);
+        let last = match rest {
+            ("", bytes) => put(&url, bytes),
+            (range, bytes) => ranged(range, bytes),
+        };
+        assert_eq!(ask(&gateway, last).await.status, 201, "{rest:?}");
+        assert_eq!(ask(&gateway, get(&format!("/upload/{slot}"))).await.body, b"hello123");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_stores_nothing_and_tells_nothing() {
+    let gateway = slots(Scheme::Prosody);
+    assert_eq!(ask(&gateway, put(&v2("a/there", 5), "hello")).await.status, 201);
+    for slot in ["a/there", "a/not-there"] {
+        let good = v2(slot, 5);
+        let (path, token) = good.split_once('?').unwrap();
+        for (asked, status) in [
+            (put(path, "hello"), 403),
+            (put(&v2(slot, 4), "hello"), 403),
+            (put(&good, "hello").insert_header(("Content-Type", "text/html")), 403),
+            (put(&good.to_uppercase().replace("/UPLOAD/A", "/upload/a"), "hello"), 403),
+            (put(&format!("{good}&{token}"), "hello"), 403),
+            (by("ann", put(path, "hello")), 403),
+            (put(&good, "hello").insert_header(("Transfer-Encoding", "chunked")), 411),
+            (put(&good.replace("/a/", "/a/../a/"), "hello"), 400),
+            (put(&good.replace("/a/", "/a%2f"), "hello"), 400),
+            (put(&good.replace("/a/", "/a%00/"), "hello"), 400),
+            (TestRequest::delete().uri(&good), 405),
+            (TestRequest::post().uri(&good), 405),
+        ] {
+            let refused = ask(&gateway, asked).await;
+            assert_eq!(refused.status, status, "{slot}");
+            assert!(refused.body.starts_with(b"{\"error\":\""));
+        }
+    }
+    assert_eq!(ask(&gateway, get("/upload/a/not-there")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_slot_says_before_the_body_what_it_does_not_take() {
+    let gateway = slots(Scheme::Prosody);
+    assert!(expected(&gateway, put(&v2("a/b", 5), "hello")).await.is_ok());
+    let long = v2("a/b", 1001);
+    let long = put(&long, "").insert_header(("Content-Length", "1001"));
+    for (asked, status) in [(put("/upload/a/b", "hello"), 403), (long, 413)] {
+        assert_eq!(expected(&gateway, asked).await.err(), Some(status));
+    }
+}
+
+#[tokio::test]
+async fn every_scheme_is_served_by_its_own_formula() {
+    let hex = |text: &str| signature(text);
+    let url = format!("/upload/user/a/b?v={}", hex("user/a/b 5"));
+    for scheme in [Scheme::Prosody, Scheme::Ejabberd, Scheme::HmacFileServer] {
+        assert_eq!(ask(&slots(scheme), put(&url, "hello")).await.status, 201);
+    }
+    let url = format!("/upload/a/b?v3={}&expires=4102444800", hex("PUT\n4102444800\n/upload/a/b"));
+    let gateway = slots(Scheme::HmacFileServer);
+    let cut = put(&url, "hello").insert_header(("Content-Range", "bytes 0-4/8"));
+    assert_eq!(ask(&gateway, cut).await.status, 204);
+    assert_eq!(ask(&gateway, put(&url, "short")).await.status, 413, "another length than before");
+    assert_eq!(ask(&gateway, put(&url, "hello123")).await.status, 201);
+    let claims = Claims {
+        sub: "ann@example.org".to_owned(),
+        iat: None,
+        exp: 4_102_444_800,
+        slot: "a".to_owned(),
+        filename: "è.txt".to_owned(),
+        filesize: 5,
+        filetype: "image/png".to_owned(),
+        expires: None,
+    };
+    let token = claims.signed(&Secret::new(SECRET).unwrap()).unwrap();
+    let lenient = MediaTypeRule::Lenient;
+    let gateway = slots(Scheme::FileShare { media_type: lenient });
+    let with = |url: &str, content| {
+        put(url, content).insert_header(("Authorization", format!("Bearer {token}")))
+    };
+    assert_eq!(ask(&gateway, put("/upload/a/%C3%A8.txt", "hello")).await.status, 401);
+    assert_eq!(ask(&gateway, with("/upload/a/%C3%A8.txt", "hell")).await.status, 413);
+    assert_eq!(ask(&gateway, with("/upload/a/%c3%a8.txt", "hello")).await.status, 201);
+    let file = ask(&gateway, get("/upload/a/%C3%A8.txt")).await;
+    assert_eq!(file.field("content-type"), Some("image/png"));
+    let gateway = slots(Scheme::Own);
+    assert_eq!(
+        ask(&gateway, put(&format!("/upload/a/{token}/%C3%A8.txt"), "hello")).await.status,
+        201
+    );
+    assert_eq!(ask(&gateway, get("/upload/a/%C3%A8.txt")).await.body, b"hello");
+}
+
+#[tokio::test]
+async fn a_deleted_slot_takes_no_other_file() {
+    let gateway = slots(Scheme::Metronome { delete_secret: Secret::new("delete") });
+    let signed = signature("a/b\x005\0text/plain");
+    let url = format!("/upload/a/b?token={signed}");
+    let delete = format!("/upload/a/b?token={}", signature("a/b\0delete"));
+    assert_eq!(ask(&gateway, put(&url, "hello")).await.status, 201);
+    assert_eq!(ask(&gateway, TestRequest::delete().uri(&url)).await.status, 403);
+    for _ in 0..2 {
+        assert_eq!(ask(&gateway, TestRequest::delete().uri(&delete)).await.status, 204);
+    }
+    assert_eq!(ask(&gateway, get("/upload/a/b")).await.status, 404);
+    assert_eq!(ask(&gateway, put(&url, "hello")).await.status, 410);
+}
+
+#[tokio::test]
+async fn forms_and_slots_share_a_path_and_other_addresses_stay_what_they_are() {
+    let gateway = slots(Scheme::Prosody);
+    assert_eq!(ask(&gateway, by("ann", form("hello"))).await.status, 200);
+    assert_eq!(ask(&gateway, put("/uploads/a/b", "hello")).await.status, 404);
+    assert_eq!(ask(&gateway, get("/files/a")).await.status, 404);
+    let offered = TestRequest::default().method(actix_http::Method::OPTIONS).uri("/upload/a/b");
+    let offered = ask(&gateway, offered).await;
+    assert_eq!((offered.status, offered.field("allow")), (200, Some("OPTIONS, GET, HEAD, PUT")));
+}

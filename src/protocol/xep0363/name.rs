@@ -1,0 +1,78 @@
+//! Which upload a slot is, and whose.
+
+use crate::protocol::id_key::IdKey;
+use crate::upload::{Metadata, MetadataError, Owner, UploadId};
+
+use super::path::{BasePath, SlotPath};
+use super::tenant::{OwnerHint, Verified};
+
+/// Leads slots to uploads; never printed.
+#[derive(Clone, Debug)]
+pub struct SlotKey(IdKey);
+
+impl SlotKey {
+    /// The key with these bytes: secret, and the same for the life of the data directory.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(IdKey::new(bytes))
+    }
+
+    /// The upload that a slot is: always the same one, however its URL was escaped.
+    #[must_use]
+    pub fn upload(&self, base: &BasePath, slot: &SlotPath) -> UploadId {
+        // No path holds a NUL, so that the one in between tells where the slot begins.
+        self.0.upload(&[base.as_str().as_bytes(), &[0], slot.as_str().as_bytes()])
+    }
+}
+
+/// Who owns what is put into a slot: whom the issuer names, otherwise everybody of the tenant.
+#[must_use]
+pub fn owner(base: &BasePath, hint: Option<&OwnerHint>) -> Owner {
+    let name = match hint {
+        Some(OwnerHint::Jid(name) | OwnerHint::Segment(name)) => name.as_str(),
+        None => base.as_str(),
+    };
+    Owner::named(format!("xmpp:{name}"))
+}
+
+/// What is remembered of a file: the name in its URL, and its type.
+///
+/// # Errors
+///
+/// None that anybody could cause: both keys are plain words.
+pub fn metadata(verified: &Verified) -> Result<Metadata, MetadataError> {
+    Metadata::of([
+        ("filename", verified.path.file_name().as_bytes()),
+        ("filetype", verified.media_type.as_bytes()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(base: &str, path: &str) -> UploadId {
+        let base = BasePath::new(base).unwrap();
+        SlotKey::new([7; 32]).upload(&base, &base.slot(path).unwrap())
+    }
+
+    #[test]
+    fn one_slot_is_one_upload_however_it_is_escaped() {
+        let plain = id("/upload", "/upload/x/è.txt");
+        assert_eq!(id("/upload", "/upload/x/%C3%A8.txt"), plain);
+        assert_eq!(id("/upload", "/upload/%78/%c3%a8.txt"), plain);
+        assert_ne!(id("/upload", "/upload/x/e.txt"), plain);
+        assert_ne!(id("/other", "/other/x/è.txt"), plain);
+        assert_ne!(id("/a", "/a/b/c"), id("/a/b", "/a/b/c"));
+    }
+
+    #[test]
+    fn a_file_belongs_to_whom_the_issuer_names_or_to_the_tenant() {
+        let base = BasePath::new("/upload").unwrap();
+        let name = |hint: Option<OwnerHint>| owner(&base, hint.as_ref()).name().map(str::to_owned);
+        let jid = OwnerHint::Jid("ann@example.org".to_owned());
+        assert_eq!(name(Some(jid)).unwrap(), "xmpp:ann@example.org");
+        assert_eq!(name(Some(OwnerHint::Segment("0a1b".to_owned()))).unwrap(), "xmpp:0a1b");
+        assert_eq!(name(None).unwrap(), "xmpp:/upload");
+    }
+}
