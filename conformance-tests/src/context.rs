@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::slot::Issuer;
 use crate::target::{Offers, Target};
 
 /// What the cases may be told about the server beyond what it says itself.
@@ -18,6 +19,8 @@ pub struct Parameters {
     pub downloads: bool,
     /// The path on the target's server that takes HTML forms, if there is one.
     pub forms: Option<String>,
+    /// Where slots of XMPP servers live, and how they are signed, if there are any.
+    pub slots: Option<Issuer>,
     /// Longest time one case may take.
     pub case_time: Duration,
     /// Longest wait for one network step.
@@ -32,6 +35,7 @@ impl Default for Parameters {
             idle_timeout: None,
             downloads: true,
             forms: None,
+            slots: None,
             case_time: Duration::from_secs(60),
             step_time: Duration::from_secs(10),
         }

@@ -13,6 +13,7 @@
 //! | [`context`] | what a case knows before it begins |
 //! | [`client`] | the verbs of an upload, for the length of one case |
 //! | [`chunked`] | the same for an upload in chunks |
+//! | [`slot`] | the same for a slot of an XMPP server |
 //! | [`content`] | bodies, digests, metadata and dates the cases use |
 //! | [`suites`] | the cases: one registry per suite |
 //! | [`runner`] | runs cases side by side within a bounded time and cleans up after them |
@@ -26,6 +27,7 @@ pub mod context;
 pub mod exchange;
 pub mod report;
 pub mod runner;
+pub mod slot;
 pub mod suites;
 pub mod target;
 pub mod wire;

@@ -8,6 +8,7 @@ use clap::{Parser, ValueEnum};
 use conformance_tests::context::{Context, Parameters};
 use conformance_tests::report::{self, Totals};
 use conformance_tests::runner::{self, Filter};
+use conformance_tests::slot::Issuer;
 use conformance_tests::suites;
 use conformance_tests::target::Target;
 
@@ -60,6 +61,15 @@ struct Arguments {
     /// The path that takes HTML forms; without it forms are not judged.
     #[arg(long, value_name = "PATH")]
     forms: Option<String>,
+    /// The path below which slots of XMPP servers live; without it slots are not judged.
+    #[arg(long, value_name = "PATH", requires = "slot_secret")]
+    slots: Option<String>,
+    /// What signs their tokens, as Prosody's v2.
+    #[arg(long, value_name = "SECRET", requires = "slots")]
+    slot_secret: Option<String>,
+    /// What deletions sign; tokens are then those of Metronome.
+    #[arg(long, value_name = "SECRET", requires = "slots")]
+    slot_delete_secret: Option<String>,
     /// Longest time one case may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     case_seconds: u64,
@@ -127,6 +137,14 @@ fn judge(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Refusal
     Ok(if Totals::of(&results).failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn issuer(arguments: &Arguments) -> Option<Issuer> {
+    Some(Issuer {
+        base: arguments.slots.as_deref()?.trim_end_matches('/').to_owned(),
+        secret: arguments.slot_secret.clone()?,
+        delete_secret: arguments.slot_delete_secret.clone(),
+    })
+}
+
 fn parameters(arguments: &Arguments) -> Parameters {
     Parameters {
         race_rounds: arguments.race_rounds,
@@ -134,6 +152,7 @@ fn parameters(arguments: &Arguments) -> Parameters {
         idle_timeout: arguments.idle_timeout_seconds.map(Duration::from_secs),
         downloads: !arguments.without_downloads,
         forms: arguments.forms.clone(),
+        slots: issuer(arguments),
         case_time: Duration::from_secs(arguments.case_seconds),
         ..Parameters::default()
     }

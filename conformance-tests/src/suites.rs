@@ -9,6 +9,7 @@
 //! | [`chunked`] | chunk headers |
 //! | [`sessions`] | one upload, written by tus and by chunks |
 //! | [`form`] | files sent by HTML forms |
+//! | [`slots`] | slots of XMPP servers |
 
 pub mod abuse;
 pub mod chunked;
@@ -16,6 +17,7 @@ pub mod download;
 pub mod form;
 pub mod resume;
 pub mod sessions;
+pub mod slots;
 pub mod tus;
 
 use crate::case::Group;
@@ -38,4 +40,5 @@ pub const ALL: &[Suite] = &[
     Suite { name: "chunked", groups: chunked::GROUPS },
     Suite { name: "sessions", groups: sessions::GROUPS },
     Suite { name: "form", groups: form::GROUPS },
+    Suite { name: "slots", groups: slots::GROUPS },
 ];
