@@ -58,7 +58,7 @@ impl ExpectService {
         }
         if let Some(judged) = slots::judged(&call) {
             let problem = judged.err()?.problem(None);
-            let head = call.with_cors(protocol::xep0363::refused(&problem));
+            let head = call.with_cors(slots::refusal(&call, &problem));
             return Some(response(head, Tail::Own, problem.ends_connection()));
         }
         let target = target(call.head.path, &self.gateway.settings);

@@ -164,6 +164,49 @@ async fn every_scheme_is_served_by_its_own_formula() {
     assert_eq!(ask(&gateway, get("/upload/a/%C3%A8.txt")).await.body, b"hello");
 }
 
+fn by_tus(request: TestRequest, url: &str) -> TestRequest {
+    request.uri(url).insert_header(("Tus-Resumable", "1.0.0"))
+}
+
+fn patch(url: &str, at: usize, content: &'static str) -> TestRequest {
+    by_tus(TestRequest::patch(), url)
+        .insert_header(("Content-Type", "application/offset+octet-stream"))
+        .insert_header(("Upload-Offset", at.to_string()))
+        .insert_header(("Content-Length", content.len().to_string()))
+        .set_payload(content)
+}
+
+fn look(url: &str) -> TestRequest {
+    by_tus(TestRequest::default().method(actix_http::Method::HEAD), url)
+}
+
+#[tokio::test]
+async fn a_cut_slot_goes_on_by_tus_with_its_own_token() {
+    let gateway = slots(Scheme::Prosody);
+    let url = v2("a/b", 8);
+    assert_eq!(ask(&gateway, look(&url)).await.status, 403, "nobody knows what it is yet");
+    let first = put(&url, "hello").insert_header(("Content-Range", "bytes 0-4/8"));
+    assert_eq!(ask(&gateway, first).await.status, 204);
+    let forged = v2("a/b", 9);
+    for (asked, status) in [
+        (look(&forged), 403),
+        (look("/upload/a/b"), 403),
+        (patch(&forged, 5, "123"), 403),
+        (by("ann", patch("/upload/a/b", 5, "123")), 403),
+        (patch(&url, 4, "o123"), 409),
+        (patch(&url, 5, "1234"), 413),
+        (TestRequest::patch().uri(&url), 412),
+    ] {
+        assert_eq!(ask(&gateway, asked).await.status, status);
+    }
+    let stands = ask(&gateway, look(&url)).await;
+    assert_eq!((stands.status, stands.field("upload-offset")), (200, Some("5")));
+    assert!(expected(&gateway, patch(&url, 5, "123")).await.is_ok());
+    assert_eq!(ask(&gateway, patch(&url, 5, "123")).await.status, 204);
+    assert_eq!(ask(&gateway, get("/upload/a/b")).await.body, b"hello123");
+    assert_eq!(ask(&gateway, put(&url, "hello123")).await.status, 409);
+}
+
 #[tokio::test]
 async fn a_deleted_slot_takes_no_other_file() {
     let gateway = slots(Scheme::Metronome { delete_secret: Secret::new("delete") });
@@ -187,5 +230,8 @@ async fn forms_and_slots_share_a_path_and_other_addresses_stay_what_they_are() {
     assert_eq!(ask(&gateway, get("/files/a")).await.status, 404);
     let offered = TestRequest::default().method(actix_http::Method::OPTIONS).uri("/upload/a/b");
     let offered = ask(&gateway, offered).await;
-    assert_eq!((offered.status, offered.field("allow")), (200, Some("OPTIONS, GET, HEAD, PUT")));
+    assert_eq!(
+        (offered.status, offered.field("allow")),
+        (200, Some("OPTIONS, GET, HEAD, PUT, PATCH"))
+    );
 }

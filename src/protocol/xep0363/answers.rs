@@ -27,13 +27,13 @@ pub fn options(scheme: &Scheme) -> ResponseHead {
 #[must_use]
 pub const fn allow(scheme: &Scheme) -> &'static str {
     match scheme {
-        Scheme::Metronome { delete_secret: Some(_) } => "OPTIONS, GET, HEAD, PUT, DELETE",
+        Scheme::Metronome { delete_secret: Some(_) } => "OPTIONS, GET, HEAD, PUT, PATCH, DELETE",
         Scheme::Metronome { delete_secret: None }
         | Scheme::Prosody
         | Scheme::Ejabberd
         | Scheme::FileShare { .. }
         | Scheme::HmacFileServer
-        | Scheme::Own => "OPTIONS, GET, HEAD, PUT",
+        | Scheme::Own => "OPTIONS, GET, HEAD, PUT, PATCH",
     }
 }
 

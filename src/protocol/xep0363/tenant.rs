@@ -149,6 +149,20 @@ impl Tenant {
         }
     }
 
+    /// The slot that the path of a token's request means, before the token is judged: what carries
+    /// the token in the path is not its name.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError`], by what is wrong with it.
+    pub fn slot(&self, path: &str) -> Result<SlotPath, PathError> {
+        let path = self.base.slot(path)?;
+        match (&self.scheme, path.segments().collect::<Vec<_>>().as_slice()) {
+            (Scheme::Own, [slot, _token, name]) => SlotPath::new(&format!("{slot}/{name}")),
+            _ => Ok(path),
+        }
+    }
+
     fn put(
         &self,
         request: &SlotRequest<'_>,
