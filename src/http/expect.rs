@@ -51,14 +51,14 @@ impl ExpectService {
     /// The refusal, if there is one.
     async fn refusal(&self, request: &Request) -> Option<Response<BoxBody>> {
         let call = Call::new(&self.gateway, request.head());
-        if let Some(judged) = chunked::judged(&call).await {
-            let problem = judged.err()?.problem(None);
-            let head = call.with_cors(protocol::chunked::refused(&problem));
-            return Some(response(head, Tail::Own, problem.ends_connection()));
-        }
         if let Some(judged) = slots::judged(&call) {
             let problem = judged.err()?.problem(None);
             let head = call.with_cors(slots::refusal(&call, &problem));
+            return Some(response(head, Tail::Own, problem.ends_connection()));
+        }
+        if let Some(judged) = chunked::judged(&call).await {
+            let problem = judged.err()?.problem(None);
+            let head = call.with_cors(protocol::chunked::refused(&problem));
             return Some(response(head, Tail::Own, problem.ends_connection()));
         }
         let target = target(call.head.path, &self.gateway.settings);

@@ -6,18 +6,17 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::engine::{AppendOrder, EngineError, PutOrder, PutStart, Reader};
+use crate::engine::{EngineError, PutOrder, PutStart, Reader};
 use crate::protocol::download as wire;
 use crate::protocol::head::ResponseHead;
 use crate::protocol::method::Method;
 use crate::protocol::problem::Problem;
 use crate::protocol::tus as speaking;
-use crate::protocol::tus::{append, inspect};
-use crate::protocol::xep0363::request::OCTET_STREAM;
+use crate::protocol::tus::append;
 use crate::protocol::xep0363::{
     Intent, SlotRequest, TokenError, Verified, answers, name, put, refused, status,
 };
-use crate::upload::{NewSession, Owner, Refusal, Session, UploadId, UploadLength};
+use crate::upload::{NewSession, Refusal, Session, UploadId, UploadLength};
 
 use super::body::Body;
 use super::call::{Call, within};
@@ -27,6 +26,8 @@ use super::gateway::Gateway;
 use super::reply::{Tail, response};
 use super::settings::SlotTenant;
 use super::tus;
+
+mod continued;
 
 type Outcome = Result<(ResponseHead, Tail), Failure>;
 
@@ -39,10 +40,19 @@ pub(super) async fn elsewhere(
     let call = Call::new(&gateway, request.head());
     let Some(tenant) = tenant_of(&call) else { return tus::elsewhere(&call) };
     let outcome = match call.method {
+        Method::Put | Method::Post if call.brings_a_chunk() => match &gateway.chunks {
+            Some(chunking) => {
+                let body = Body::new(payload, request.conn_data());
+                continued::bring(&call, (tenant, chunking), body).await
+            }
+            None => Err(Problem::NotFound.into()),
+        },
         Method::Options => Ok((answers::options(&tenant.tenant.scheme), Tail::Own)),
         Method::Put => store(&call, tenant, Body::new(payload, request.conn_data())).await,
-        Method::Head if speaks_tus(&call) => stand(&call, tenant).await,
-        Method::Patch => add(&call, tenant, Body::new(payload, request.conn_data())).await,
+        Method::Head if speaks_tus(&call) => continued::stand(&call, tenant).await,
+        Method::Patch => {
+            continued::add(&call, tenant, Body::new(payload, request.conn_data())).await
+        }
         Method::Get if call.head.method == "HEAD" => look(&call, tenant).await,
         Method::Get => fetch(&call, tenant).await,
         Method::Head => look(&call, tenant).await,
@@ -58,6 +68,7 @@ pub(super) async fn elsewhere(
 pub(super) fn judged(call: &Call<'_>) -> Option<Result<(), Failure>> {
     let tenant = tenant_of(call)?;
     Some(match call.method {
+        Method::Put | Method::Post if call.brings_a_chunk() => Ok(()),
         Method::Put => Order::read(call, tenant).map(|_| ()),
         Method::Patch => append::read(&call.head, &call.gateway.profile)
             .map_err(Failure::from)
@@ -128,51 +139,6 @@ async fn store(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Outcome {
         PutStart::Receive(transfer) => body.pour(transfer, &gateway.settings).await?,
     };
     Ok((put::answered(&session), Tail::Own))
-}
-
-/// Where a slot stands, for tus clients that hold its token.
-async fn stand(call: &Call<'_>, tenant: &SlotTenant) -> Outcome {
-    inspect::read(&call.head)?;
-    let (id, owner) = continued(call, tenant).await?;
-    let session = call.gateway.engine.inspect(id, &owner).await?;
-    Ok((inspect::inspected(&session, &call.gateway.profile), Tail::Nothing))
-}
-
-/// Adds bytes to a slot by tus.
-async fn add(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Outcome {
-    let append::Append { request, digest } = append::read(&call.head, &call.gateway.profile)?;
-    call.has_room_for(request.body_bytes.unwrap_or(0))?;
-    let (id, owner) = continued(call, tenant).await?;
-    let order = AppendOrder { id, owner, request, digest };
-    let transfer = call.gateway.engine.append(order).await?;
-    let session = body.pour(transfer, &call.gateway.settings).await?;
-    Ok((append::appended(&session, &call.gateway.profile), Tail::Own))
-}
-
-/// The upload of a slot that was begun, if the token allows to go on with it. The token is for the
-/// whole file, so that it is judged with what the first request said of that.
-async fn continued(call: &Call<'_>, tenant: &SlotTenant) -> Result<(UploadId, Owner), Failure> {
-    let Gateway { engine, settings, .. } = call.gateway;
-    let issuer = &tenant.tenant;
-    let slot = issuer.slot(call.head.path).map_err(|_| Problem::SlotPath)?;
-    let id = settings.slots.ids.upload(&issuer.base, &slot);
-    noted(id);
-    let session = engine.session(id).await?;
-    let length = session.as_ref().and_then(Session::length).map(UploadLength::get);
-    let said = session.and_then(|session| session.metadata().get("filetype"));
-    let media_type = said.and_then(|said| String::from_utf8(said).ok());
-    let media_type = media_type.as_deref().unwrap_or(OCTET_STREAM);
-    // Without anything stored, any length does to tell a forged token from a genuine one.
-    let whole = Some(length.unwrap_or(0));
-    let request = SlotRequest::continuing(&call.head, call.query(), whole, media_type);
-    let judged = request.and_then(|request| issuer.verify(&request, call.gateway.now()));
-    match (length, judged) {
-        (Some(_), Ok(verified)) => Ok((id, name::owner(&issuer.base, verified.owner.as_ref()))),
-        (None, Ok(_) | Err(TokenError::OtherLength { .. } | TokenError::MediaType)) => {
-            Err(Problem::NotFound.into())
-        }
-        (Some(_) | None, Err(why)) => Err(turned_away(call, &why).into()),
-    }
 }
 
 /// Whether the client named the version of tus that it speaks.

@@ -208,6 +208,38 @@ async fn a_cut_slot_goes_on_by_tus_with_its_own_token() {
 }
 
 #[tokio::test]
+async fn a_slot_comes_in_chunks_with_its_own_token() {
+    let gateway = slots(Scheme::Prosody);
+    let url = v2("a/b", 8);
+    let chunk = |url: &str, number: usize, range: &str, content| {
+        put(url, content)
+            .insert_header(("X-Chunk-Number", number.to_string()))
+            .insert_header(("X-Chunk-Size", "5"))
+            .insert_header(("Content-Range", format!("bytes {range}/8")))
+    };
+    let bare = "/upload/a/b";
+    for _ in 0..2 {
+        // The same refusals, whether something is there or not.
+        assert_eq!(ask(&gateway, chunk(bare, 1, "5-7", "123")).await.status, 403);
+        assert_eq!(ask(&gateway, by("ann", chunk(bare, 1, "5-7", "123"))).await.status, 403);
+        assert_eq!(ask(&gateway, chunk(&v2("a/b", 9), 1, "5-7", "123")).await.status, 403);
+        let asked = chunk(&url, 1, "5-7", "123");
+        assert!(expected(&gateway, asked).await.is_ok());
+        assert_eq!(ask(&gateway, chunk(&url, 1, "5-7", "123")).await.status, 204);
+    }
+    assert_eq!(ask(&gateway, get(bare)).await.status, 404);
+    let cut = put(&url, "hel").insert_header(("Content-Range", "bytes 0-2/8"));
+    let cut = ask(&gateway, cut).await;
+    assert_eq!((cut.status, cut.field("upload-offset")), (204, Some("3")));
+    assert_eq!(ask(&gateway, chunk(&url, 0, "0-4", "hello")).await.status, 201);
+    assert_eq!(ask(&gateway, chunk(&url, 0, "0-4", "hello")).await.status, 201, "it is there");
+    assert_eq!(ask(&gateway, get(bare)).await.body, b"hello123");
+    let long = chunk(&v2("a/c", 1001), 0, "0-4", "hello");
+    let long = long.insert_header(("Content-Range", "bytes 0-4/1001"));
+    assert_eq!(ask(&gateway, long).await.status, 413);
+}
+
+#[tokio::test]
 async fn a_deleted_slot_takes_no_other_file() {
     let gateway = slots(Scheme::Metronome { delete_secret: Secret::new("delete") });
     let signed = signature("a/b\x005\0text/plain");

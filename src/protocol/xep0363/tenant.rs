@@ -157,10 +157,11 @@ impl Tenant {
     /// [`PathError`], by what is wrong with it.
     pub fn slot(&self, path: &str) -> Result<SlotPath, PathError> {
         let path = self.base.slot(path)?;
-        match (&self.scheme, path.segments().collect::<Vec<_>>().as_slice()) {
-            (Scheme::Own, [slot, _token, name]) => SlotPath::new(&format!("{slot}/{name}")),
-            _ => Ok(path),
+        let segments: Vec<&str> = path.segments().collect();
+        if let (Scheme::Own, [slot, _token, name]) = (&self.scheme, segments.as_slice()) {
+            return SlotPath::new(&format!("{slot}/{name}"));
         }
+        Ok(path)
     }
 
     fn put(
