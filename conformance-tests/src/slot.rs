@@ -118,6 +118,48 @@ impl Slot {
         client.send(self.head().with("Content-Range", range).body(bytes))
     }
 
+    /// A chunk of `chunk_bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Failed`] when no answer comes.
+    pub fn put_chunk(
+        &self,
+        client: &Client<'_>,
+        number: usize,
+        chunk_bytes: usize,
+    ) -> Result<Exchange, Stop> {
+        let from = number.saturating_mul(chunk_bytes);
+        let to = from.saturating_add(chunk_bytes).min(self.bytes.len());
+        let bytes = self.bytes.get(from..to).unwrap_or_default();
+        let request = self
+            .head()
+            .with("X-Chunk-Number", number.to_string())
+            .with("X-Chunk-Size", chunk_bytes.to_string())
+            .with("X-Total-Size", self.bytes.len().to_string());
+        client.send(request.body(bytes))
+    }
+
+    /// Where the slot stands, asked as tus clients do.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Failed`] when no answer comes.
+    pub fn stand(&self, client: &Client<'_>) -> Result<Exchange, Stop> {
+        client.send(Request::tus("HEAD", &self.url(&self.token())))
+    }
+
+    /// The bytes from `from` on by tus.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Failed`] when no answer comes.
+    pub fn patch(&self, client: &Client<'_>, from: usize) -> Result<Exchange, Stop> {
+        let upload = Upload { path: self.url(&self.token()) };
+        let bytes = self.bytes.get(from..).unwrap_or_default();
+        client.patch(&upload, u64::try_from(from).unwrap_or(u64::MAX), bytes)
+    }
+
     /// A `DELETE` of Metronome's.
     ///
     /// # Errors

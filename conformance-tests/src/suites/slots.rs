@@ -6,4 +6,4 @@ pub mod put;
 use crate::case::Group;
 
 /// Every group of this suite.
-pub const GROUPS: &[&Group] = &[&put::GROUP, &continued::GROUP];
+pub const GROUPS: &[&Group] = &[&put::GROUP, &continued::GROUP, &continued::CHUNKS];
