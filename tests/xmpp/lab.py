@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
 from client import DEADLINE, UPLOAD, PURPOSE, Client, Refused
+from gateway import Gateway
 from servers import Server
 
 HERE = "upload.example.org"
@@ -103,6 +104,34 @@ def check_slot(slot, scheme, secret, name, size, media_type):
     return answers[0]
 
 
+def upload(gateway, slot, size, media_type):
+    """The gateway takes the file for the slot as a client sends it, once, and gives it back."""
+    content = os.urandom(size)
+    url = urlsplit(slot.put)
+    put = list(variants(url.path + ("?" + url.query if url.query else "")))[1]
+    get = list(variants(urlsplit(slot.get).path))[1:]
+    fields = dict(Content_Type=media_type, Authorization=slot.headers.get("Authorization"))
+    assert gateway.ask("GET", get[0])[0] == 404
+    refused = gateway.ask("PUT", put, content + b"x", **fields)[0]
+    assert refused in (403, 413), refused
+    half = size // 2
+    if half:
+        # A client that was cut after the first half.
+        part = f"bytes 0-{half - 1}/{size}"
+        status, told, _ = gateway.ask("PUT", put, content[:half], Content_Range=part, **fields)
+        assert (status, told["Upload-Offset"]) == (204, str(half)), (status, told)
+        assert gateway.ask("GET", get[0])[0] == 404
+    status, _, body = gateway.ask("PUT", put, content, **fields)
+    assert (status, body) == (201, b""), (slot, status, body)
+    for path in get:
+        status, told, body = gateway.ask("GET", path)
+        assert (status, body == content) == (200, True), (slot, status)
+        assert told["Content-Length"] == str(size), told
+    status, told, _ = gateway.ask("HEAD", get[0])
+    assert (status, told["Content-Length"]) == (200, str(size)), (status, told)
+    assert gateway.ask("PUT", put, content, **fields)[0] == 409
+
+
 async def refusal(waiting):
     try:
         await waiting
@@ -113,6 +142,13 @@ async def refusal(waiting):
 
 async def signed(server, scheme, owner):
     """The server signs: what it hands out is taken by the gateway, and nothing else is."""
+    tenant = {"file_share": "http_file_share"}.get(scheme, scheme)
+    with Gateway(tenant, UPLOAD_SECRET) as gateway:
+        count = await put_all(server, gateway, scheme, owner)
+    return f"{count} slots, each put in two goes and fetched"
+
+
+async def put_all(server, gateway, scheme, owner):
     count = 0
     async with Client("alice@example.org/lab", server) as alice:
         for name in NAMES:
@@ -121,8 +157,9 @@ async def signed(server, scheme, owner):
                 slot = await alice.slot(HERE, name, size, media_type)
                 taken = check_slot(slot, scheme, UPLOAD_SECRET, name, size, media_type)
                 assert taken["owner"] == owner, taken
+                upload(gateway, slot, size, media_type)
                 count += 1
-    return f"{count} slots"
+    return count
 
 
 async def check_disco(alice):
