@@ -19,6 +19,10 @@ COPY . .
 RUN cargo build --release --locked --package tidegate --bin tidegate
 
 FROM debian:bookworm-slim
+# Certificate authorities, for an application that is asked by HTTPS (auth.forward).
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
 RUN groupadd --system --gid 10001 tidegate \
  && useradd --system --uid 10001 --gid tidegate --home-dir /var/lib/tidegate --create-home \
       --shell /usr/sbin/nologin tidegate

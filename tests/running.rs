@@ -6,7 +6,6 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
-#[expect(dead_code, reason = "other tests start it in other ways")]
 #[path = "running/gateway.rs"]
 mod gateway;
 
@@ -189,6 +188,20 @@ fn a_hang_up_does_not_end_it() {
     gateway.signal(Signal::HUP);
     upload(gateway.upload_address(), "still there");
     assert!(gateway.stop().success());
+}
+
+#[test]
+fn a_gateway_that_gives_up_power_cuts_says_so() {
+    for (durability, says) in [("os", true), ("fsync", false)] {
+        let folder = tempdir().unwrap();
+        let log = folder.path().join("log");
+        let variables = [("TIDEGATE__STORAGE__DURABILITY", durability)];
+        let data = folder.path().join("data");
+        let written = std::fs::File::create(&log).unwrap().into();
+        assert!(Gateway::start_logging(&data, &variables, written).stop().success());
+        let text = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(text.contains("not a power cut"), says, "{durability}: {text}");
+    }
 }
 
 #[test]

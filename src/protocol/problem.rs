@@ -3,14 +3,17 @@
 //! One variant is one row of `protocol-spec/errors.md`. The status is decided by the protocol in
 //! which the client speaks: `tus::status` and `download::status`.
 
+mod contradiction;
 mod kept;
+mod standing;
 
 use std::borrow::Cow;
 
-use crate::upload::geometry::{Against, Contradiction, Statement};
+use crate::upload::geometry::{Against, Contradiction};
 use crate::upload::{MetadataError, UploadId, UploadLength, UploadOffset};
 
 use super::head::ResponseHead;
+use contradiction::contradiction;
 use kept::{fitted, kept};
 
 /// A refusal, with what is needed to say what was wrong and what would be right.
@@ -404,106 +407,6 @@ impl Problem {
             head
         }
     }
-
-    /// Where the upload stands, where the refusal knows it: told in `Upload-Offset`.
-    #[must_use]
-    pub const fn offset(&self) -> Option<UploadOffset> {
-        match self {
-            Self::OffsetMismatch { offset } | Self::TakenOver { offset } => Some(*offset),
-            Self::ChecksumMismatch { offset }
-            | Self::Idle { offset }
-            | Self::TooSlow { offset }
-            | Self::BodyBroken { offset }
-            | Self::NoRoom { offset } => *offset,
-            Self::UnsupportedVersion
-            | Self::MissingField { .. }
-            | Self::RepeatedField { .. }
-            | Self::MalformedField { .. }
-            | Self::InvalidMetadata(_)
-            | Self::MetadataTooLong { .. }
-            | Self::LengthRequired
-            | Self::LengthTwice
-            | Self::UnsupportedMediaType
-            | Self::PastTheEnd { .. }
-            | Self::TooLarge { .. }
-            | Self::LengthIsFixed { .. }
-            | Self::LengthTooShort { .. }
-            | Self::FinalTakesNoBytes
-            | Self::FinalWithBody
-            | Self::FinalWithLength
-            | Self::PartCount { .. }
-            | Self::ForeignPart
-            | Self::NotAPart { .. }
-            | Self::PartMissing { .. }
-            | Self::PartUnfinished { .. }
-            | Self::ExtensionOff { .. }
-            | Self::GeometryUnknown
-            | Self::ChunkContradicts(_)
-            | Self::TooManyChunks { .. }
-            | Self::UnknownChecksum
-            | Self::UnknownDigest { .. }
-            | Self::UploadMismatch
-            | Self::MethodNotAllowed { .. }
-            | Self::NotFound
-            | Self::UnknownAddress { .. }
-            | Self::Expired
-            | Self::Unauthorized
-            | Self::Forbidden
-            | Self::AuthorityUnavailable { .. }
-            | Self::NotComplete
-            | Self::PartialNotServed
-            | Self::RangeNotSatisfiable { .. }
-            | Self::PreconditionFailed
-            | Self::Busy
-            | Self::ShuttingDown
-            | Self::SlotPath
-            | Self::SlotRefused
-            | Self::SlotExpired
-            | Self::SlotComplete
-            | Self::SlotLength { .. }
-            | Self::SlotMediaType
-            | Self::ContentLengthRequired
-            | Self::BadRequest
-            | Self::FormExpected
-            | Self::MalformedForm { .. }
-            | Self::OneFile { .. }
-            | Self::FormTooLong { .. }
-            | Self::Internal => None,
-        }
-    }
-
-    /// Whether the connection is of no use afterwards: the rest of a body is still on its way and
-    /// nobody wants it.
-    #[must_use]
-    pub const fn ends_connection(&self) -> bool {
-        matches!(
-            self,
-            Self::Idle { .. }
-                | Self::TooSlow { .. }
-                | Self::BodyBroken { .. }
-                | Self::TakenOver { .. }
-        )
-    }
-}
-
-/// Which statement does not fit, and what would.
-fn contradiction(contradiction: Contradiction) -> String {
-    let Contradiction { statement, against, expected } = contradiction;
-    let against = match against {
-        Against::Request => "the rest of the request",
-        Against::Session => "what the session was begun with",
-    };
-    let (what, right) = match statement {
-        Statement::ChunkNumber => ("X-Chunk-Number", "a number below"),
-        Statement::TotalChunks => ("X-Total-Chunks", "send"),
-        Statement::TotalSize => ("X-Total-Size", "send"),
-        Statement::ChunkSize => ("X-Chunk-Size", "send"),
-        Statement::RangeStart => ("the first byte of Content-Range", "begin at"),
-        Statement::RangeEnd => ("the last byte of Content-Range", "this chunk ends with"),
-        Statement::RangeLength => ("the complete length in Content-Range", "send"),
-        Statement::BodyLength => ("the length of the body", "expected are"),
-    };
-    format!("{what} does not agree with {against}; {right} {expected}")
 }
 
 #[cfg(test)]

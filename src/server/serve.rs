@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::config::Settings;
+use crate::config::settings::Durability;
 use crate::engine::Engine;
 use crate::http::listener::{Serving, Stopper};
 use crate::http::settings::ListenAddress;
@@ -35,6 +36,12 @@ pub(super) async fn serve(settings: &Settings, out: &mut impl Write) -> Result<(
     let signals = Signals::listen().map_err(failed("listening for signals"))?;
     let data = DataDir::claim(&settings.server.data_dir)?;
     let started = wiring::start(&data, settings).await?;
+    if settings.storage.durability == Durability::Os {
+        tracing::warn!(
+            "storage.durability is \"os\": what is acknowledged survives a crash of the gateway, but \
+             not a power cut"
+        );
+    }
     // A banner that nobody reads is no reason not to serve.
     drop(announce(settings, &data, &started.sides, out));
     notify::ready();

@@ -144,7 +144,7 @@ impl Default for Storage {
         Self {
             durability: Durability::Fsync,
             reserve: Size::mib(256),
-            session_cache: Size::mib(16),
+            session_cache: Size::mib(2),
             checkpoint_bytes: Size::mib(64),
             checkpoint_interval: Span::seconds(5),
             silent_after: Span::milliseconds(30),

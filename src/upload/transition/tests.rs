@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::upload::Owner;
 
 const NOW: Timestamp = Timestamp::from_unix_milliseconds(1_700_000_000_000);
 

@@ -19,8 +19,10 @@
 //! | `open` | opening, and what an operator is told when that fails |
 //! | `value` | heads and pieces |
 //! | `index` | the order of expiry |
+//! | `cache` | keeping sled's page cache to its size |
 //! | `flush` | group commit: many waiters, one flush |
 
+mod cache;
 mod flush;
 mod index;
 mod open;
@@ -51,7 +53,8 @@ pub struct SledSettings {
     /// Directory of the database, created with mode 0700 if it is not there. Nothing else lives
     /// in it.
     pub path: PathBuf,
-    /// Bytes that sled may keep in its page cache.
+    /// Bytes that sled may keep in its page cache, as they are on disk; `cache` says what comes on
+    /// top.
     pub cache_bytes: u64,
     /// Whether a commit waits for the device (`durability = "fsync"`). Otherwise it waits only
     /// until the operating system has it, which survives `kill -9` but not a power cut.
@@ -62,7 +65,7 @@ pub struct SledSettings {
 
 impl SledSettings {
     /// Default of `cache_bytes`.
-    pub const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+    pub const CACHE_BYTES: u64 = 2 * 1024 * 1024;
 
     /// The settings that keep every promise, for a database in `path`.
     #[must_use]
@@ -133,7 +136,7 @@ impl SledSessionStore {
     }
 
     fn head(&self, id: UploadId) -> Result<Option<IVec>, StorageError> {
-        self.sessions.get(id.as_bytes()).map_err(open::failed)
+        cache::get(&self.sessions, id.as_bytes()).map_err(open::failed)
     }
 
     /// Swaps the head if the store is where `seen` says. Not flushed yet.
@@ -169,6 +172,7 @@ impl SledSessionStore {
         self.flusher.check()?;
         let _turn = self.turn(id);
         let old = self.sessions.remove(id.as_bytes()).map_err(open::failed)?;
+        cache::count(&self.sessions, id.as_bytes()).map_err(open::failed)?;
         if let Some(head) = old.as_ref().and_then(|value| Head::read(value)) {
             self.expiry.remove(head.expires_at, id)?;
         }

@@ -20,6 +20,7 @@ use crate::storage::{Revision, StorageError};
 use crate::upload::record::RecordError;
 use crate::upload::{Timestamp, UploadId};
 
+use super::cache;
 use super::open::failed;
 
 /// Longest stretch of a record in one value.
@@ -85,7 +86,9 @@ impl Pieces {
         let (first, rest) = record.split_at(record.len().min(PIECE_BYTES));
         let mut pieces = 0_u16;
         for piece in rest.chunks(PIECE_BYTES) {
-            self.0.insert(key(id, revision, pieces), piece).map_err(failed)?;
+            let key = key(id, revision, pieces);
+            self.0.insert(&key, piece).map_err(failed)?;
+            cache::count(&self.0, &key).map_err(failed)?;
             // 65,535 pieces are 192 MiB; the bounds on metadata and parts end far below.
             let too_long = RecordError::Inconsistent("the record is too long to store");
             let next = pieces.checked_add(1);
@@ -98,7 +101,9 @@ impl Pieces {
     pub(super) fn whole(&self, id: UploadId, head: Head<'_>) -> Result<Vec<u8>, StorageError> {
         let mut record = head.record.to_vec();
         for number in 0..head.pieces {
-            if let Some(piece) = self.0.get(key(id, head.revision, number)).map_err(failed)? {
+            if let Some(piece) =
+                cache::get(&self.0, &key(id, head.revision, number)).map_err(failed)?
+            {
                 record.extend_from_slice(&piece);
             }
         }
@@ -116,7 +121,9 @@ impl Pieces {
     /// Removes the pieces of every revision, also those that a crash left behind.
     pub(super) fn remove_all(&self, id: UploadId) -> Result<(), StorageError> {
         for piece in self.0.scan_prefix(id.as_bytes()).keys() {
-            self.0.remove(piece.map_err(failed)?).map_err(failed)?;
+            let key = piece.map_err(failed)?;
+            self.0.remove(&key).map_err(failed)?;
+            cache::count(&self.0, &key).map_err(failed)?;
         }
         Ok(())
     }
