@@ -23,6 +23,10 @@ class Gateway:
             f'[[xep0363.tenants]]\nscheme = "{scheme}"\nsecret_file = "{self.dir}/secret"\n')
 
     def __enter__(self):
+        self.start()
+        return self
+
+    def start(self):
         self.log = open(self.dir / "log", "wb")
         self.out = self.dir / "out"
         command = [os.environ["TIDEGATE"], "serve", "--config", self.settings, "--data-dir",
@@ -34,13 +38,30 @@ class Gateway:
             assert self.process.poll() is None and time.monotonic() < last, self.said()
             time.sleep(0.05)
         self.address = re.search(r"^upload endpoint *http://([^/]*)", self.out.read_text(), re.M)[1]
-        return self
 
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(DEADLINE)
         self.log.close()
         shutil.rmtree(self.dir)
+
+    def dies(self):
+        """It is killed, and started again over what it left behind."""
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        self.log.close()
+        self.start()
+
+    def begin(self, target, body, length, **fields):
+        """A PUT of which only the front is sent: the connection, open."""
+        connection = http.client.HTTPConnection(self.address, timeout=DEADLINE)
+        connection.putrequest("PUT", target)
+        connection.putheader("Content-Length", str(length))
+        for name, value in fields.items():
+            if value:
+                connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders(body)
+        return connection
 
     def said(self):
         return self.out.read_text() + (self.dir / "log").read_text()

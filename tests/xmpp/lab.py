@@ -132,6 +132,35 @@ def upload(gateway, slot, size, media_type):
     assert gateway.ask("PUT", put, content, **fields)[0] == 409
 
 
+def survive(gateway, slot, media_type):
+    """A gateway that is killed in the middle of a file keeps what it said it has; tus ends it."""
+    content = os.urandom(MAX)
+    url = urlsplit(slot.put)
+    put = url.path + ("?" + url.query if url.query else "")
+    token = dict(Authorization=slot.headers.get("Authorization"))
+    tus = dict(Tus_Resumable="1.0.0", **token)
+    half = MAX // 2
+    cut = gateway.begin(put, content[:half], MAX, Content_Type=media_type, **token)
+    last, offset = time.monotonic() + DEADLINE, 0
+    while offset == 0:
+        # Before the gateway has seen the slot, nobody has a right to ask for it.
+        status, told, _ = gateway.ask("HEAD", put, **tus)
+        assert status in (200, 403, 404) and time.monotonic() < last, status
+        offset = int(told.get("Upload-Offset", 0))
+    gateway.dies()
+    cut.close()
+    status, told, _ = gateway.ask("HEAD", put, **tus)
+    kept = int(told["Upload-Offset"])
+    assert status == 200 and offset <= kept <= half, (status, offset, kept)
+    get = urlsplit(slot.get).path
+    assert gateway.ask("GET", get)[0] == 404
+    status, _, _ = gateway.ask("PATCH", put, content[kept:], Upload_Offset=str(kept),
+                               Content_Type="application/offset+octet-stream", **tus)
+    assert status == 204, status
+    status, _, body = gateway.ask("GET", get)
+    assert (status, body == content) == (200, True), status
+
+
 async def refusal(waiting):
     try:
         await waiting
@@ -145,7 +174,7 @@ async def signed(server, scheme, owner):
     tenant = {"file_share": "http_file_share"}.get(scheme, scheme)
     with Gateway(tenant, UPLOAD_SECRET) as gateway:
         count = await put_all(server, gateway, scheme, owner)
-    return f"{count} slots, each put in two goes and fetched"
+    return f"{count} slots, each put in two goes and fetched; one outlived a kill"
 
 
 async def put_all(server, gateway, scheme, owner):
@@ -159,6 +188,7 @@ async def put_all(server, gateway, scheme, owner):
                 assert taken["owner"] == owner, taken
                 upload(gateway, slot, size, media_type)
                 count += 1
+        survive(gateway, await alice.slot(HERE, "killed.bin", MAX, "a/b"), "a/b")
     return count
 
 
