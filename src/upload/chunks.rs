@@ -154,7 +154,7 @@ impl Chunks {
         self.geometry.between(chunk, chunk).start
     }
 
-    /// Every stretch ahead that has a sum, in the order in which [`Chunks::retain_ahead`] takes
+    /// Every stretch ahead that has a sum, in the order in which `retain_ahead` takes
     /// the verdicts: for recovery, which reads them again.
     #[must_use]
     pub fn sums_ahead(&self) -> Vec<(Span, u32)> {
