@@ -51,7 +51,7 @@ pub use quantity::{UploadLength, UploadOffset};
 pub use received::{ChunkPiece, Received};
 pub use refusal::Refusal;
 pub use relation::Relation;
-pub use session::{BootId, Departure, NewSession, Owner, Phase, Session};
+pub use session::{BootId, Departure, Memory, NewSession, Owner, Phase, Session};
 pub use sums::Sums;
 pub use time::Timestamp;
 pub use transition::{AppendPlan, AppendRequest, ConcatOrder, Progress};

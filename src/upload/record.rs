@@ -18,7 +18,7 @@ use super::metadata::Metadata;
 use super::quantity::{UploadLength, UploadOffset};
 use super::received::Received;
 use super::relation::Relation;
-use super::session::{BootId, Owner, Phase, Session};
+use super::session::{BootId, Memory, Owner, Phase, Session};
 use super::sums::Sums;
 use super::time::Timestamp;
 
@@ -65,6 +65,10 @@ struct RecordV2 {
     max_length: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expects: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_for_a_while")]
+    memory: Memory,
     offset: u64,
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     metadata: Metadata,
@@ -79,6 +83,10 @@ struct RecordV2 {
     chunks: Option<StoredChunks>,
     boot: BootId,
     synced: bool,
+}
+
+fn is_for_a_while(memory: &Memory) -> bool {
+    *memory == Memory::ForAWhile
 }
 
 fn is_anonymous(owner: &Owner) -> bool {
@@ -97,6 +105,8 @@ pub fn encode(session: &Session) -> Result<Vec<u8>, RecordError> {
         length: session.length.map(UploadLength::get),
         max_length: session.max_length.map(UploadLength::get),
         expects: session.expects.as_ref().map(Digest::to_text),
+        keep_until: session.keep_until,
+        memory: session.memory,
         offset: session.offset().get(),
         metadata: session.metadata.clone(),
         relation: session.relation.clone(),
@@ -177,6 +187,8 @@ fn restore(record: RecordV2) -> Result<Session, RecordError> {
         length,
         max_length: bytes(record.max_length)?,
         expects,
+        keep_until: record.keep_until,
+        memory: record.memory,
         received,
         metadata: record.metadata,
         relation: record.relation,
@@ -204,6 +216,8 @@ mod tests {
             relation: Relation::Partial,
             max_length: UploadLength::new(1 << 40),
             expects: Digest::new(DigestAlgorithm::Crc32, vec![1, 2, 3, 4]),
+            keep_until: Some(Timestamp::from_unix_milliseconds(1_800_000_000_000)),
+            memory: Memory::ForEver,
             ..new
         };
         let (limits, boot) = (Limits::default(), BootId::new("boot".to_owned()));

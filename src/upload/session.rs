@@ -93,6 +93,21 @@ pub struct NewSession {
     pub max_length: Option<UploadLength>,
     /// The digest that all of it must have.
     pub expects: Option<Digest>,
+    /// When it has to be gone, whatever the configured retention.
+    pub keep_until: Option<Timestamp>,
+    /// How long it is remembered once it is gone.
+    pub memory: Memory,
+}
+
+/// How long an upload is remembered once it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Memory {
+    /// For the configured time, so that clients are told.
+    #[default]
+    ForAWhile,
+    /// For ever: whoever may create it could do so again at any time, and must not.
+    ForEver,
 }
 
 impl NewSession {
@@ -100,7 +115,17 @@ impl NewSession {
     #[must_use]
     pub const fn of(owner: Owner, length: Option<UploadLength>, metadata: Metadata) -> Self {
         let relation = Relation::Whole;
-        Self { owner, length, metadata, relation, geometry: None, max_length: None, expects: None }
+        Self {
+            owner,
+            length,
+            metadata,
+            relation,
+            geometry: None,
+            max_length: None,
+            expects: None,
+            keep_until: None,
+            memory: Memory::ForAWhile,
+        }
     }
 }
 
@@ -115,6 +140,8 @@ pub struct Session {
     pub(super) length: Option<UploadLength>,
     pub(super) max_length: Option<UploadLength>,
     pub(super) expects: Option<Digest>,
+    pub(super) keep_until: Option<Timestamp>,
+    pub(super) memory: Memory,
     pub(super) received: Received,
     pub(super) metadata: Metadata,
     pub(super) relation: Relation,

@@ -13,7 +13,7 @@ use super::quantity::{MAX_BYTES, UploadLength, UploadOffset};
 use super::received::Received;
 use super::refusal::Refusal;
 use super::relation::Relation;
-use super::session::{BootId, Departure, NewSession, Phase, Session};
+use super::session::{BootId, Departure, Memory, NewSession, Phase, Session};
 use super::sums::Sums;
 use super::time::Timestamp;
 
@@ -93,6 +93,8 @@ impl Session {
             length: new.length,
             max_length: new.max_length,
             expects: new.expects,
+            keep_until: new.keep_until,
+            memory: new.memory,
             received: Received::default(),
             metadata: new.metadata,
             relation: new.relation,
@@ -100,7 +102,7 @@ impl Session {
             created_at: now,
             active_at: now,
             completed_at: None,
-            expires_at: Some(now.after(limits.session_timeout)),
+            expires_at: earliest(Some(now.after(limits.session_timeout)), new.keep_until),
             boot,
             synced: true,
         };
@@ -256,7 +258,7 @@ impl Session {
 
     /// Moves the expiry with activity; small moves are skipped, so that the index stays quiet.
     fn slide(&mut self, now: Timestamp, timeout: Duration) {
-        let next = now.after(timeout);
+        let next = earliest(Some(now.after(timeout)), self.keep_until).unwrap_or(now);
         let worth_moving = timeout / 64;
         if self.expires_at.is_none_or(|expiry| next.since(expiry) >= worth_moving) {
             self.expires_at = Some(next);
@@ -273,7 +275,8 @@ impl Session {
         match self.relation {
             Relation::Partial => self.slide(now, limits.session_timeout),
             Relation::Whole | Relation::Final { .. } => {
-                self.expires_at = limits.retention.map(|retention| now.after(retention));
+                let retained = limits.retention.map(|retention| now.after(retention));
+                self.expires_at = earliest(retained, self.keep_until);
             }
         }
     }
@@ -286,7 +289,10 @@ impl Session {
         self.expects = None;
         self.metadata = Metadata::default();
         self.relation = Relation::Whole;
-        self.expires_at = Some(now.after(limits.tombstone_retention));
+        self.expires_at = match self.memory {
+            Memory::ForAWhile => Some(now.after(limits.tombstone_retention)),
+            Memory::ForEver => None,
+        };
     }
 
     /// Takes back bytes that turned out not to be there (recovery only): `sums` cover what is
@@ -324,6 +330,11 @@ pub struct Progress {
 fn ceiling(limits: &Limits, own: Option<UploadLength>) -> UploadLength {
     let largest = UploadLength::new(MAX_BYTES).unwrap_or(UploadLength::ZERO);
     own.into_iter().chain(limits.max_length).fold(largest, UploadLength::min)
+}
+
+/// The earlier of two moments that may not come at all.
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 fn whole(offset: UploadOffset) -> UploadLength {

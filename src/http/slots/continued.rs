@@ -62,6 +62,8 @@ pub(super) async fn bring(
     let new = NewSession {
         expects: chunk.opening.expects,
         max_length: tenant.max_length,
+        keep_until: verified.file_expires_at,
+        memory: tenant.tenant.scheme.memory(),
         ..NewSession::of(owner.clone(), None, metadata)
     };
     let opens = known.is_none().then_some(new);

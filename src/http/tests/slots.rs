@@ -143,7 +143,7 @@ async fn every_scheme_is_served_by_its_own_formula() {
         filename: "è.txt".to_owned(),
         filesize: 5,
         filetype: "image/png".to_owned(),
-        expires: None,
+        expires: Some(4_102_444_900),
     };
     let token = claims.signed(&Secret::new(SECRET).unwrap()).unwrap();
     let lenient = MediaTypeRule::Lenient;
@@ -156,6 +156,10 @@ async fn every_scheme_is_served_by_its_own_formula() {
     assert_eq!(ask(&gateway, with("/upload/a/%c3%a8.txt", "hello")).await.status, 201);
     let file = ask(&gateway, get("/upload/a/%C3%A8.txt")).await;
     assert_eq!(file.field("content-type"), Some("image/png"));
+    //
+    let session = gateway.engine.sessions(None, 1).await.unwrap().remove(0);
+    let expires = session.expires_at().unwrap().unix_milliseconds();
+    assert_eq!(expires, 4_102_444_900_000);
     let gateway = slots(Scheme::Own);
     assert_eq!(
         ask(&gateway, put(&format!("/upload/a/{token}/%C3%A8.txt"), "hello")).await.status,
@@ -266,4 +270,15 @@ async fn forms_and_slots_share_a_path_and_other_addresses_stay_what_they_are() {
         (offered.status, offered.field("allow")),
         (200, Some("OPTIONS, GET, HEAD, PUT, PATCH"))
     );
+}
+
+///
+#[tokio::test]
+async fn a_slot_whose_tokens_have_no_end_is_never_forgotten() {
+    let gateway = slots(Scheme::Prosody);
+    assert_eq!(ask(&gateway, put(&v2("a/b.txt", 5), "hello")).await.status, 201);
+    let id = gateway.engine.sessions(None, 1).await.unwrap()[0].id();
+    assert!(gateway.engine.remove(id).await.unwrap());
+    assert_eq!(gateway.engine.session(id).await.unwrap().unwrap().expires_at(), None);
+    assert_eq!(ask(&gateway, put(&v2("a/b.txt", 5), "hello")).await.status, 410);
 }

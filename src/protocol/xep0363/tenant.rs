@@ -1,6 +1,6 @@
 //! One issuer of slots, and the one way in: [`Tenant::verify`].
 
-use crate::upload::{Timestamp, UploadLength};
+use crate::upload::{Memory, Timestamp, UploadLength};
 
 use super::path::{BasePath, PathError, SlotPath};
 use super::query;
@@ -29,6 +29,20 @@ pub enum Scheme {
     HmacFileServer,
     /// Slots that we issued: our JWT, in `Authorization` or as a segment of the path.
     Own,
+}
+
+impl Scheme {
+    /// How long a slot has to be remembered once its file is gone: tokens that never end could
+    /// bring it back at any time.
+    #[must_use]
+    pub const fn memory(&self) -> Memory {
+        match self {
+            Self::Prosody | Self::Ejabberd | Self::Metronome { .. } | Self::HmacFileServer => {
+                Memory::ForEver
+            }
+            Self::FileShare { .. } | Self::Own => Memory::ForAWhile,
+        }
+    }
 }
 
 /// What a media type other than the token's means.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::upload::metadata::Metadata;
 use crate::upload::relation::Relation;
-use crate::upload::session::{BootId, Owner, Phase};
+use crate::upload::session::{BootId, Memory, Owner, Phase};
 use crate::upload::sums::Sums;
 use crate::upload::time::Timestamp;
 
@@ -38,6 +38,8 @@ impl From<RecordV1> for RecordV2 {
             length: old.length,
             max_length: None,
             expects: None,
+            keep_until: None,
+            memory: Memory::ForAWhile,
             offset: old.offset,
             metadata: old.metadata,
             relation: old.relation,

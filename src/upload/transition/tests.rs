@@ -281,3 +281,36 @@ proptest! {
         }
     }
 }
+
+///
+#[test]
+fn an_upload_that_has_to_be_gone_by_a_moment_expires_then_at_the_latest() {
+    let limits = limits(None);
+    let soon = NOW.after(Duration::from_secs(60));
+    let new = NewSession { keep_until: Some(soon), ..new(Some(3), Relation::Whole) };
+    let mut session = Session::create(new, UploadId::generate(), &limits, boot(), NOW).unwrap();
+    assert_eq!(session.expires_at(), Some(soon));
+    session = received(session, 3);
+    assert_eq!(session.expires_at(), Some(soon));
+    session.complete(&limits, NOW);
+    assert_eq!(session.expires_at(), Some(soon));
+    assert_eq!(session.plan_read(soon), Err(Refusal::Expired));
+    let retention = Some(Duration::from_secs(10));
+    session.complete(&Limits { retention, ..limits }, NOW);
+    assert_eq!(session.expires_at(), Some(NOW.after(Duration::from_secs(10))));
+}
+
+///
+#[test]
+fn an_upload_that_could_be_created_again_for_ever_is_never_forgotten() {
+    for (memory, forgotten) in [
+        (Memory::ForAWhile, Some(NOW.after(Limits::default().tombstone_retention))),
+        (Memory::ForEver, None),
+    ] {
+        let new = NewSession { memory, ..new(Some(3), Relation::Whole) };
+        let mut session =
+            Session::create(new, UploadId::generate(), &limits(None), boot(), NOW).unwrap();
+        session.depart(Departure::Terminated, &limits(None), NOW);
+        assert_eq!(session.expires_at(), forgotten);
+    }
+}
