@@ -83,6 +83,20 @@ impl Shared {
         }
     }
 
+    /// The lease, from whoever `claim` takes it over from.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Busy`] if the writer before does not let go in time,
+    /// [`EngineError::ShuttingDown`].
+    pub(super) async fn take_over(&self, id: UploadId, claim: Claim) -> Result<Lease, EngineError> {
+        let claimed = self.leases.claim(id, claim, self.settings.takeover_timeout).await;
+        claimed.map_err(|occupied| match occupied {
+            Occupied::Receiving(_) | Occupied::Stuck => EngineError::Busy,
+            Occupied::ShuttingDown => EngineError::ShuttingDown,
+        })
+    }
+
     /// Sends a stale request away before it disturbs those who write chunks.
     async fn spare_chunks(&self, seat: &Seat, at: UploadOffset) -> Result<(), EngineError> {
         let chunks = match seat.scope() {
@@ -105,11 +119,7 @@ impl Shared {
         let plan = stored.session.plan_append(&request, limits, self.clock.now())?;
         let brings_bytes = plan.budget_bytes > 0 && request.body_bytes != Some(0);
         let writer = if brings_bytes {
-            let offset = Some(stored.session.offset());
-            match self.has_room_for(request.body_bytes.unwrap_or(1)) {
-                Err(EngineError::NoRoom { .. }) => return Err(EngineError::NoRoom { offset }),
-                checked => checked?,
-            }
+            self.has_room_behind(stored.session.offset(), request.body_bytes.unwrap_or(1))?;
             let tail = if digest.is_some() { Tail::Discard } else { Tail::Keep };
             Some(self.writer(&stored.session, tail).await?)
         } else {

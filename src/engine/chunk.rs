@@ -9,7 +9,7 @@ use crate::upload::{ChunkClaim, Digest, NewSession, Owner, Session, UploadId, Up
 use super::account::{Account, Opened};
 use super::error::EngineError;
 use super::events::Event;
-use super::lease::{Claim, Lease, Occupied};
+use super::lease::Claim;
 use super::ledger::{ChunkLedger, Ledger};
 use super::transfer::{Course, Transfer};
 use super::{Engine, Shared};
@@ -98,7 +98,7 @@ impl Shared {
             ChunkPlan::There => return Ok(ChunkStart::There(session)),
             ChunkPlan::Receive(take) => take,
         };
-        let lease = self.lease_of_chunk(id, take.chunk).await?;
+        let lease = self.take_over(id, Claim::Chunk(take.chunk)).await?;
         let desk = Arc::clone(lease.seat().desk());
         let account = desk.account(|| Account::new(Arc::clone(self), id));
         let (take, writer) = match account.open(&owner, &claim).await? {
@@ -109,15 +109,6 @@ impl Shared {
         let ledger = ChunkLedger::open(account, writer, take, digest);
         let ledger = Ledger::Chunk(Box::new(ledger));
         Ok(ChunkStart::Receive(Transfer::lend(Arc::clone(self), lease, ledger, id, course)))
-    }
-
-    async fn lease_of_chunk(&self, id: UploadId, chunk: u32) -> Result<Lease, EngineError> {
-        let patience = self.settings.takeover_timeout;
-        let claimed = self.leases.claim(id, Claim::Chunk(chunk), patience).await;
-        claimed.map_err(|occupied| match occupied {
-            Occupied::Receiving(_) | Occupied::Stuck => EngineError::Busy,
-            Occupied::ShuttingDown => EngineError::ShuttingDown,
-        })
     }
 }
 

@@ -115,6 +115,18 @@ impl Shared {
         Ok(())
     }
 
+    /// As [`Shared::has_room_for`], for an upload that stands at `offset`.
+    pub(super) fn has_room_behind(
+        &self,
+        offset: UploadOffset,
+        bytes: u64,
+    ) -> Result<(), EngineError> {
+        match self.has_room_for(bytes) {
+            Err(EngineError::NoRoom { .. }) => Err(EngineError::NoRoom { offset: Some(offset) }),
+            checked => checked,
+        }
+    }
+
     /// Opens the blob of a session for writing at its offset; `tail` is what bytes behind it are
     /// worth after a crash, as long as no chunks lie there.
     pub(super) async fn writer(

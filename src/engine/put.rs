@@ -6,7 +6,7 @@ use crate::storage::{Stored, Tail};
 use crate::upload::{AppendPlan, NewSession, Owner, Session, UploadId, UploadOffset};
 
 use super::error::EngineError;
-use super::lease::{Claim, Lease, Occupied};
+use super::lease::{Claim, Lease};
 use super::ledger::{EndLedger, Ledger, Proof};
 use super::transfer::{Course, Transfer};
 use super::{Engine, Shared};
@@ -55,7 +55,7 @@ impl Engine {
             // Whoever writes now may have passed the committed offset: only the end of the upload
             // can be judged without its lease.
             shared.plan(&session, order.from.min(session.offset()), None)?;
-            let lease = shared.lease_to_put(order.id).await?;
+            let lease = shared.take_over(order.id, Claim::Replace).await?;
             let stored = shared.load(order.id, &order.owner)?;
             let stored = shared.recover_under_lease(stored).await?;
             if stored.session.is_complete() {
@@ -92,14 +92,6 @@ impl Shared {
         Ok(session.plan_put(from, body_bytes, &self.settings.limits, self.clock.now())?)
     }
 
-    async fn lease_to_put(&self, id: UploadId) -> Result<Lease, EngineError> {
-        let patience = self.settings.takeover_timeout;
-        self.leases.claim(id, Claim::Replace, patience).await.map_err(|occupied| match occupied {
-            Occupied::Receiving(_) | Occupied::Stuck => EngineError::Busy,
-            Occupied::ShuttingDown => EngineError::ShuttingDown,
-        })
-    }
-
     async fn lend_put(
         self: &Arc<Self>,
         lease: Lease,
@@ -109,12 +101,7 @@ impl Shared {
         let Stored { session, revision } = stored;
         let (id, offset) = (session.id(), session.offset());
         let plan = self.plan(&session, order.from, order.body_bytes)?;
-        match self.has_room_for(order.body_bytes.unwrap_or(1)) {
-            Err(EngineError::NoRoom { .. }) => {
-                return Err(EngineError::NoRoom { offset: Some(offset) });
-            }
-            checked => checked?,
-        }
+        self.has_room_behind(offset, order.body_bytes.unwrap_or(1))?;
         let writer = Some(self.writer(&session, Tail::Keep).await?);
         let course = Course { yields_at: offset, ..Course::from(&plan) };
         let (shared, revision) = (Arc::clone(self), Some(revision));

@@ -7,7 +7,7 @@ use crate::upload::{Departure, Owner, Phase, UploadId};
 
 use super::error::EngineError;
 use super::events::Event;
-use super::lease::{Claim, Occupied};
+use super::lease::Claim;
 use super::{Engine, Shared};
 
 impl Engine {
@@ -22,7 +22,7 @@ impl Engine {
         self.run(async move {
             // Only to whom it belongs may disturb its writer.
             shared.load(id, &owner)?;
-            let _lease = shared.lease_to_remove(id).await?;
+            let _lease = shared.take_over(id, Claim::Terminate).await?;
             let stored = shared.load(id, &owner)?;
             stored.session.present(shared.clock.now())?;
             shared.depart(stored, Departure::Terminated).await
@@ -41,7 +41,7 @@ impl Engine {
     pub async fn remove(&self, id: UploadId) -> Result<bool, EngineError> {
         let shared = Arc::clone(&self.shared);
         self.run(async move {
-            let _lease = shared.lease_to_remove(id).await?;
+            let _lease = shared.take_over(id, Claim::Terminate).await?;
             match shared.sessions.get(id) {
                 Ok(Some(stored)) if !matches!(stored.session.phase(), Phase::Gone(_)) => {
                     shared.depart(stored, Departure::Terminated).await.map(|()| true)
@@ -61,14 +61,6 @@ impl Engine {
 }
 
 impl Shared {
-    async fn lease_to_remove(&self, id: UploadId) -> Result<super::lease::Lease, EngineError> {
-        let patience = self.settings.takeover_timeout;
-        self.leases.claim(id, Claim::Terminate, patience).await.map_err(|occupied| match occupied {
-            Occupied::Receiving(_) | Occupied::Stuck => EngineError::Busy,
-            Occupied::ShuttingDown => EngineError::ShuttingDown,
-        })
-    }
-
     /// Turns an upload into a tombstone, then removes its bytes. Under its lease.
     ///
     /// In this order, so that a crash in between leaves a tombstone whose bytes the reaper
