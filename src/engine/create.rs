@@ -39,9 +39,18 @@ impl Engine {
     /// A [`crate::upload::Refusal`] if the limits do not allow it, [`EngineError::NoRoom`] if it
     /// could never be stored.
     pub async fn create(&self, new: NewSession) -> Result<Session, EngineError> {
+        self.create_as(UploadId::generate(), new).await
+    }
+
+    /// As [`Engine::create`], under an id that leads to it by other means than being told.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::create`]; [`EngineError::Busy`] if there is an upload of this id.
+    pub async fn create_as(&self, id: UploadId, new: NewSession) -> Result<Session, EngineError> {
         let shared = Arc::clone(&self.shared);
         self.run(async move {
-            let mut session = shared.begin(new, UploadId::generate())?;
+            let mut session = shared.begin(new, id)?;
             if session.is_whole() {
                 shared.finish(&mut session).await?;
             }

@@ -140,6 +140,7 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::TooManyChunks { max } => Problem::TooManyChunks { max },
         Refusal::NotComplete => Problem::NotComplete,
         Refusal::PartialIsNotServed => Problem::PartialNotServed,
+        Refusal::QuotaReached { retry_at } => Problem::QuotaReached { retry_at },
         Refusal::Expired => Problem::Expired,
         Refusal::Terminated => Problem::NotFound,
     }

@@ -10,11 +10,12 @@ mod standing;
 use std::borrow::Cow;
 
 use crate::upload::geometry::{Against, Contradiction};
-use crate::upload::{MetadataError, UploadId, UploadLength, UploadOffset};
+use crate::upload::{MetadataError, Timestamp, UploadId, UploadLength, UploadOffset};
 
+use super::date;
 use super::head::ResponseHead;
 use contradiction::contradiction;
-use kept::{fitted, kept};
+use kept::{fitted, kept, later};
 
 /// A refusal, with what is needed to say what was wrong and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -249,6 +250,12 @@ pub enum Problem {
         /// Where the upload stands; `None` if it was not created.
         offset: Option<UploadOffset>,
     },
+    /// Its owner has used up what is allowed for now.
+    #[error("what you may upload is used up for now{}", later(*.retry_at))]
+    QuotaReached {
+        /// From when on it could fit, if that can be told.
+        retry_at: Option<Timestamp>,
+    },
     /// The gateway is shutting down.
     #[error("the gateway is shutting down; try again soon")]
     ShuttingDown,
@@ -364,6 +371,7 @@ impl Problem {
             Self::TooSlow { .. } => "too-slow",
             Self::BodyBroken { .. } => "body-broken",
             Self::NoRoom { .. } => "no-room",
+            Self::QuotaReached { .. } => "quota-reached",
             Self::ShuttingDown => "shutting-down",
             Self::SlotPath => "slot-path",
             Self::SlotRefused => "slot-refused",
@@ -403,6 +411,8 @@ impl Problem {
             head.with("Retry-After", "1")
         } else if let Self::AuthorityUnavailable { retry_after_seconds } = self {
             head.with("Retry-After", retry_after_seconds.to_string())
+        } else if let Self::QuotaReached { retry_at: Some(moment) } = self {
+            head.with("Retry-After", date::write(*moment))
         } else {
             head
         }

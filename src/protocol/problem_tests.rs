@@ -67,6 +67,7 @@ fn all() -> Vec<Problem> {
         Problem::TooSlow { offset: None },
         Problem::BodyBroken { offset: None },
         Problem::NoRoom { offset: None },
+        Problem::QuotaReached { retry_at: None },
         Problem::ShuttingDown,
         Problem::SlotPath,
         Problem::SlotRefused,

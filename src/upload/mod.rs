@@ -17,6 +17,7 @@
 //! | `chunks` | the chunks ahead, with their sums |
 //! | `geometry` | how an upload is cut into chunks, and what a request says of it |
 //! | `limits` | the bounds a session is created under |
+//! | `quota` | what one owner may have, and whether one upload more fits |
 //! | `relation` | whole, partial or final (tus concatenation) |
 //! | `session` | an upload session: the state itself |
 //! | `transition` | **every** change of a session, and who judges it |
@@ -31,6 +32,7 @@ pub mod id;
 pub mod limits;
 pub mod metadata;
 pub mod quantity;
+pub mod quota;
 pub mod received;
 pub mod record;
 pub mod refusal;
@@ -48,10 +50,11 @@ pub use id::UploadId;
 pub use limits::Limits;
 pub use metadata::{Metadata, MetadataError};
 pub use quantity::{UploadLength, UploadOffset};
+pub use quota::{Holding, Quota, Usage};
 pub use received::{ChunkPiece, Received};
 pub use refusal::Refusal;
 pub use relation::Relation;
-pub use session::{BootId, Departure, Memory, NewSession, Owner, Phase, Session};
+pub use session::{BootId, Departure, Memory, NewSession, Owner, Phase, Retention, Session};
 pub use sums::Sums;
 pub use time::Timestamp;
 pub use transition::{AppendPlan, AppendRequest, ConcatOrder, Progress};

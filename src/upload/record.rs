@@ -18,7 +18,7 @@ use super::metadata::Metadata;
 use super::quantity::{UploadLength, UploadOffset};
 use super::received::Received;
 use super::relation::Relation;
-use super::session::{BootId, Memory, Owner, Phase, Session};
+use super::session::{BootId, Memory, Owner, Phase, Retention, Session};
 use super::sums::Sums;
 use super::time::Timestamp;
 
@@ -67,8 +67,12 @@ struct RecordV2 {
     expects: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     keep_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_configured")]
+    retention: Retention,
     #[serde(default, skip_serializing_if = "is_for_a_while")]
     memory: Memory,
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    spent: u64,
     offset: u64,
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     metadata: Metadata,
@@ -83,6 +87,14 @@ struct RecordV2 {
     chunks: Option<StoredChunks>,
     boot: BootId,
     synced: bool,
+}
+
+fn is_configured(retention: &Retention) -> bool {
+    *retention == Retention::Configured
+}
+
+fn is_nothing(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 fn is_for_a_while(memory: &Memory) -> bool {
@@ -106,7 +118,9 @@ pub fn encode(session: &Session) -> Result<Vec<u8>, RecordError> {
         max_length: session.max_length.map(UploadLength::get),
         expects: session.expects.as_ref().map(Digest::to_text),
         keep_until: session.keep_until,
+        retention: session.retention,
         memory: session.memory,
+        spent: session.spent,
         offset: session.offset().get(),
         metadata: session.metadata.clone(),
         relation: session.relation.clone(),
@@ -188,7 +202,9 @@ fn restore(record: RecordV2) -> Result<Session, RecordError> {
         max_length: bytes(record.max_length)?,
         expects,
         keep_until: record.keep_until,
+        retention: record.retention,
         memory: record.memory,
+        spent: record.spent,
         received,
         metadata: record.metadata,
         relation: record.relation,

@@ -3,6 +3,7 @@
 use super::geometry::Contradiction;
 use super::id::UploadId;
 use super::quantity::{UploadLength, UploadOffset};
+use super::time::Timestamp;
 
 /// Why a session does not do what was asked. An ordinary answer, not a failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +86,12 @@ pub enum Refusal {
     /// A partial upload is a piece, not something to download.
     #[error("a partial upload cannot be downloaded; only the final one can")]
     PartialIsNotServed,
+    /// Its owner has used up what is allowed for now.
+    #[error("what you may upload is used up for now")]
+    QuotaReached {
+        /// From when on it could fit, if nothing else changes and that can be told.
+        retry_at: Option<Timestamp>,
+    },
     /// It expired (T-105, T-106).
     #[error("the upload expired and is gone; start again")]
     Expired,

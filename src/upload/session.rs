@@ -8,6 +8,7 @@ use super::geometry::Geometry;
 use super::id::UploadId;
 use super::metadata::Metadata;
 use super::quantity::{UploadLength, UploadOffset};
+use super::quota::Quota;
 use super::received::Received;
 use super::relation::Relation;
 use super::sums::Sums;
@@ -93,10 +94,27 @@ pub struct NewSession {
     pub max_length: Option<UploadLength>,
     /// The digest that all of it must have.
     pub expects: Option<Digest>,
-    /// When it has to be gone, whatever the configured retention.
+    /// When it has to be gone.
     pub keep_until: Option<Timestamp>,
+    /// Whether the configured retention ends it, too.
+    pub retention: Retention,
+    /// If nothing has arrived by then, it expires.
+    pub begin_by: Option<Timestamp>,
     /// How long it is remembered once it is gone.
     pub memory: Memory,
+    /// What its owner may have.
+    pub quota: Option<Quota>,
+}
+
+/// What ends a finished upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retention {
+    /// The configured retention, or the moment until which it is to be kept if that is earlier.
+    #[default]
+    Configured,
+    /// Nothing but the moment until which it is to be kept; without one it is kept.
+    Own,
 }
 
 /// How long an upload is remembered once it is gone.
@@ -124,7 +142,10 @@ impl NewSession {
             max_length: None,
             expects: None,
             keep_until: None,
+            retention: Retention::Configured,
+            begin_by: None,
             memory: Memory::ForAWhile,
+            quota: None,
         }
     }
 }
@@ -141,7 +162,9 @@ pub struct Session {
     pub(super) max_length: Option<UploadLength>,
     pub(super) expects: Option<Digest>,
     pub(super) keep_until: Option<Timestamp>,
+    pub(super) retention: Retention,
     pub(super) memory: Memory,
+    pub(super) spent: u64,
     pub(super) received: Received,
     pub(super) metadata: Metadata,
     pub(super) relation: Relation,
@@ -201,6 +224,12 @@ impl Session {
     #[must_use]
     pub const fn expects(&self) -> Option<&Digest> {
         self.expects.as_ref()
+    }
+
+    /// Bytes that it had received when it went; they count for the day it was created on.
+    #[must_use]
+    pub const fn spent(&self) -> u64 {
+        self.spent
     }
 
     /// User metadata.

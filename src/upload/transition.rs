@@ -13,7 +13,7 @@ use super::quantity::{MAX_BYTES, UploadLength, UploadOffset};
 use super::received::Received;
 use super::refusal::Refusal;
 use super::relation::Relation;
-use super::session::{BootId, Departure, Memory, NewSession, Phase, Session};
+use super::session::{BootId, Departure, Memory, NewSession, Owner, Phase, Retention, Session};
 use super::sums::Sums;
 use super::time::Timestamp;
 
@@ -94,7 +94,9 @@ impl Session {
             max_length: new.max_length,
             expects: new.expects,
             keep_until: new.keep_until,
+            retention: new.retention,
             memory: new.memory,
+            spent: 0,
             received: Received::default(),
             metadata: new.metadata,
             relation: new.relation,
@@ -102,7 +104,10 @@ impl Session {
             created_at: now,
             active_at: now,
             completed_at: None,
-            expires_at: earliest(Some(now.after(limits.session_timeout)), new.keep_until),
+            expires_at: earliest(
+                Some(now.after(limits.session_timeout)),
+                earliest(new.keep_until, new.begin_by),
+            ),
             boot,
             synced: true,
         };
@@ -275,7 +280,10 @@ impl Session {
         match self.relation {
             Relation::Partial => self.slide(now, limits.session_timeout),
             Relation::Whole | Relation::Final { .. } => {
-                let retained = limits.retention.map(|retention| now.after(retention));
+                let retained = match self.retention {
+                    Retention::Configured => limits.retention.map(|wait| now.after(wait)),
+                    Retention::Own => None,
+                };
                 self.expires_at = earliest(retained, self.keep_until);
             }
         }
@@ -284,6 +292,10 @@ impl Session {
     /// Marks the upload as gone and remembers why, for a while.
     pub fn depart(&mut self, why: Departure, limits: &Limits, now: Timestamp) {
         self.phase = Phase::Gone(why);
+        self.spent = match self.relation {
+            Relation::Final { .. } => 0,
+            Relation::Whole | Relation::Partial => self.received.bytes(),
+        };
         self.received = Received::default();
         self.length = None;
         self.expects = None;
@@ -293,6 +305,11 @@ impl Session {
             Memory::ForAWhile => Some(now.after(limits.tombstone_retention)),
             Memory::ForEver => None,
         };
+    }
+
+    /// Forgets whose it was: what is left of an upload that is gone tells nothing of anybody.
+    pub fn disown(&mut self) {
+        self.owner = Owner::anonymous();
     }
 
     /// Takes back bytes that turned out not to be there (recovery only): `sums` cover what is

@@ -40,6 +40,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::PastTheEnd { .. } | P::TooLarge { .. } => 413,
         P::ChecksumMismatch { .. } | P::UploadMismatch => 422,
         P::Busy => 423,
+        P::QuotaReached { .. } => 429,
         P::MetadataTooLong { .. } => 431,
         P::Internal => 500,
         P::ShuttingDown | P::AuthorityUnavailable { .. } => 503,

@@ -55,6 +55,7 @@ pub const fn status(problem: &Problem) -> u16 {
         | P::TooSlow { .. }
         | P::BodyBroken { .. }
         | P::NoRoom { .. }
+        | P::QuotaReached { .. }
         | P::FormExpected
         | P::MalformedForm { .. }
         | P::OneFile { .. }

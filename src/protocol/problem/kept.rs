@@ -1,6 +1,7 @@
 //! What a refusal says of the bytes that had arrived.
 
-use crate::upload::UploadOffset;
+use crate::protocol::date;
+use crate::upload::{Timestamp, UploadOffset};
 
 use super::Problem;
 
@@ -30,6 +31,12 @@ pub(super) const fn kept(offset: Option<UploadOffset>) -> &'static str {
 /// What became of the bytes of a body that did not fit.
 pub(super) const fn fitted(offset: Option<UploadOffset>) -> &'static str {
     if offset.is_some() { "what fitted was kept" } else { "nothing of them was kept" }
+}
+
+/// When what was refused for a quota could fit.
+pub(super) fn later(retry_at: Option<Timestamp>) -> String {
+    let when = |moment| format!("; try again at {}", date::write_rfc3339(moment));
+    retry_at.map_or_else(|| "; delete something".to_owned(), when)
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ impl Problem {
             | Self::RangeNotSatisfiable { .. }
             | Self::PreconditionFailed
             | Self::Busy
+            | Self::QuotaReached { .. }
             | Self::ShuttingDown
             | Self::SlotPath
             | Self::SlotRefused

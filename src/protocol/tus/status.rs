@@ -56,6 +56,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::UnsupportedMediaType | P::FormExpected | P::SlotMediaType => 415,
         P::RangeNotSatisfiable { .. } => 416,
         P::Busy => 423,
+        P::QuotaReached { .. } => 429,
         P::MetadataTooLong { .. } => 431,
         P::ChecksumMismatch { .. } | P::UploadMismatch => 460,
         P::Internal => 500,

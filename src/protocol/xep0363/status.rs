@@ -123,6 +123,7 @@ mod tests {
             Problem::Expired,
             Problem::TooLarge { max: length },
             Problem::NoRoom { offset: None },
+            Problem::QuotaReached { retry_at: None },
             Problem::MethodNotAllowed { allow: "PUT" },
         ];
         for problem in &problems {

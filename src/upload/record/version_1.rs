@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::upload::metadata::Metadata;
 use crate::upload::relation::Relation;
-use crate::upload::session::{BootId, Memory, Owner, Phase};
+use crate::upload::session::{BootId, Memory, Owner, Phase, Retention};
 use crate::upload::sums::Sums;
 use crate::upload::time::Timestamp;
 
@@ -39,7 +39,9 @@ impl From<RecordV1> for RecordV2 {
             max_length: None,
             expects: None,
             keep_until: None,
+            retention: Retention::Configured,
             memory: Memory::ForAWhile,
+            spent: 0,
             offset: old.offset,
             metadata: old.metadata,
             relation: old.relation,
