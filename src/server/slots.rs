@@ -32,7 +32,7 @@ fn tenant(settings: &TenantSettings) -> Result<SlotTenant, TenantError> {
     let tenant = Tenant {
         base: BasePath::new(&settings.base_path).map_err(|_| TenantError::Path)?,
         scheme: scheme(settings.scheme, delete_secret),
-        secret: Secret::new(settings.signs_with()?).ok_or(TenantError::Empty)?,
+        secret: Secret::new(settings.signs_with()?.unwrap_or_default()).ok_or(TenantError::Empty)?,
     };
     let max_length = settings.max_size.map(Size::get).and_then(UploadLength::new);
     Ok(SlotTenant { tenant, max_length })
