@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_quota_is_read_as_people_write_it() {
-        let text = "running = 3\nper_day = \"1GB\"\ntotal = \"none\"\nwhen_full = \"delete_oldest\"";
+        let text =
+            "running = 3\nper_day = \"1GB\"\ntotal = \"none\"\nwhen_full = \"delete_oldest\"";
         let quota: QuotaSettings = toml::from_str(text).unwrap();
         assert_eq!((quota.running, quota.per_day), (Some(Count(3)), Some(Size::mb(1000))));
         assert_eq!((quota.total, quota.when_full), (None, WhenFull::DeleteOldest));

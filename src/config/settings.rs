@@ -286,7 +286,9 @@ pub enum LogLevel {
 }
 
 /// A list of texts, or one text with commas, as an environment variable has it.
-pub(super) fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn texts<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a list of texts, or one text with commas")]
     enum Written {
@@ -303,7 +305,9 @@ pub(super) fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
 }
 
 /// A list of networks; a plain address is a network of one.
-pub(super) fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+pub(super) fn networks<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<IpNet>, D::Error> {
     let network = |text: &String| {
         let network = text.parse::<IpNet>();
         network.or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(|_| {
@@ -315,6 +319,9 @@ pub(super) fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Res
     texts(deserializer)?.iter().map(network).collect()
 }
 
-pub(super) fn written<S: serde::Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn written<S: serde::Serializer>(
+    networks: &[IpNet],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(networks.iter().map(ToString::to_string))
 }

@@ -116,6 +116,9 @@ pub enum TenantError {
     /// There is nothing that could sign a `DELETE`.
     #[error("delete_secret is for the scheme \"metronome\" alone, and not empty")]
     Delete,
+    /// Nothing says where clients reach its slots.
+    #[error("neither public_url nor server.public_url says where clients reach its slots")]
+    PublicUrl,
     /// The path is no base path.
     #[error("base_path is not a path; write for instance \"/upload\"")]
     Path,

@@ -121,10 +121,8 @@ impl std::fmt::Debug for SlotDesk {
 /// What is remembered of the file: its name as the client knows it, whatever the URL has, and its
 /// type.
 fn metadata(allowed: &Allowed) -> Result<Metadata, SlotRefusal> {
-    let pairs = [
-        ("filename", allowed.file_name.as_bytes()),
-        ("filetype", allowed.media_type.as_bytes()),
-    ];
+    let pairs =
+        [("filename", allowed.file_name.as_bytes()), ("filetype", allowed.media_type.as_bytes())];
     Metadata::of(pairs).map_err(|_| SlotRefusal::BadRequest("filename is too long"))
 }
 

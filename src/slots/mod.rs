@@ -25,3 +25,6 @@ pub use keeping::Keeping;
 pub use offers::{Offer, Offers};
 pub use promise::{Pending, Slots};
 pub use witness::{Decision, Unwitnessed, Witness};
+
+#[cfg(test)]
+mod tests;

@@ -190,7 +190,12 @@ fn is_server(text: &str) -> bool {
 }
 
 /// Nothing else is served where ejabberd asks.
-fn place(settings: &Settings, tenant: &TenantSettings, door: &ServiceUrlTable, doubts: &mut Doubts) {
+fn place(
+    settings: &Settings,
+    tenant: &TenantSettings,
+    door: &ServiceUrlTable,
+    doubts: &mut Doubts,
+) {
     let at = door.path.as_str();
     if !path("xep0363", "tenants.service_url.path", at, "/slots/kAq3sX", doubts) {
         return;

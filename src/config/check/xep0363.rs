@@ -49,7 +49,8 @@ pub(super) fn taken(settings: &Settings) -> Vec<(&'static str, &str)> {
 /// below it.
 fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
     let uploads = &settings.uploads;
-    let mut collision = taken(settings).into_iter().find(|(_, at)| lies_in(base, at) || lies_in(at, base));
+    let mut collision =
+        taken(settings).into_iter().find(|(_, at)| lies_in(base, at) || lies_in(at, base));
     if let Some(form) = uploads.form_path.as_deref()
         && form != base
         && lies_in(form, base)
