@@ -56,6 +56,7 @@ impl House {
         let admin = web::Data::new(Admin {
             engine: self.engine.clone(),
             metrics: Arc::clone(&self.metrics),
+            components: Box::new(Vec::new),
             stopping: Arc::clone(&self.stopping),
         });
         let app = init_service(App::new().configure(routes(admin))).await;
