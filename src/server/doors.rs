@@ -100,7 +100,7 @@ fn service_url(table: &ServiceUrlTable, desk: Arc<SlotDesk>) -> ServiceUrl {
     // Without a word about who may, ejabberd's own rule is all there is.
     let said = !table.users.is_empty() || !table.jids.is_empty();
     ServiceUrl {
-        path: table.path.clone(),
+        path: table.path.expose().to_owned(),
         allow: table.allow.clone(),
         access: said.then(|| Access::new(&table.users, &table.jids)),
         desk,
