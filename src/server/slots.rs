@@ -80,9 +80,9 @@ mod tests {
     use crate::upload::Quota;
 
     fn built(folder: &std::path::Path, text: &str) -> Vec<SlotTenant> {
-        let mut settings: Settings = Settings::default();
-        settings.xep0363 = toml::from_str(text).unwrap();
-        settings.quota = toml::from_str("running = 1").unwrap();
+        let xep0363 = toml::from_str(text).unwrap();
+        let quota = toml::from_str("running = 1").unwrap();
+        let settings = Settings { xep0363, quota, ..Settings::default() };
         build(&DataDir::claim(folder).unwrap(), &settings).unwrap().tenants
     }
 
