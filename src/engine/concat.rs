@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::storage::{StorageError, Stored, Tail};
 use crate::upload::transition::{ConcatOrder, Progress};
 use crate::upload::{
-    Metadata, NewSession, Owner, Phase, Received, Refusal, Relation, Session, UploadId, UploadLength, UploadOffset,
+    Metadata, NewSession, Owner, Phase, Received, Refusal, Relation, Session, UploadId,
+    UploadLength, UploadOffset,
 };
 
 use super::error::EngineError;

@@ -198,7 +198,8 @@ impl Quota {
             return Err(Refusal::QuotaReached { retry_at });
         }
         if self.bytes_per_day.is_some_and(|most| usage.day_bytes.saturating_add(bytes) > most) {
-            let freed = |holding: &Holding| (holding.created_at.after(DAY), holding.of_the_day(now));
+            let freed =
+                |holding: &Holding| (holding.created_at.after(DAY), holding.of_the_day(now));
             let room = self.bytes_per_day.unwrap_or(0).saturating_sub(bytes);
             let retry_at = falls_to(usage.day_bytes, room, holdings.iter().map(freed));
             return Err(Refusal::QuotaReached { retry_at });

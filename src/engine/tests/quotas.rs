@@ -179,7 +179,8 @@ async fn what_is_deleted_counts_for_its_day_as_far_as_it_had_arrived() {
     let quota = Quota { bytes_per_day: Some(100), ..Quota::default() };
     let id = engine.create(within(quota, 80)).await.unwrap().id();
     assert!(is_reached(&engine.create(within(quota, 21)).await), "80 bytes are promised");
-    let mut transfer = engine.append(AppendOrder { owner: alice(), ..append(id, 0) }).await.unwrap();
+    let mut transfer =
+        engine.append(AppendOrder { owner: alice(), ..append(id, 0) }).await.unwrap();
     write(&mut transfer, &[1; 30]).await.unwrap();
     drop(transfer);
     engine.terminate(id, &alice()).await.unwrap();

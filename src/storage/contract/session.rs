@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::storage::{Revision, SessionStore, StorageError, Stored};
 use crate::upload::transition::Progress;
 use crate::upload::{
-    BootId, Departure, Holding, Limits, Metadata, NewSession, Owner, Received, Session, Timestamp, UploadId,
-    UploadLength,
+    BootId, Departure, Holding, Limits, Metadata, NewSession, Owner, Received, Session, Timestamp,
+    UploadId, UploadLength,
 };
 
 /// An adapter under test, empty.
