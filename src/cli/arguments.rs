@@ -66,6 +66,9 @@ pub(super) enum Command {
         #[arg(long)]
         rebuild: bool,
     },
+    /// Take in the files of another server, so that they are served at their old addresses. The
+    /// gateway must not run. Exit code 5: not all of them could be.
+    Import(ImportOptions),
     /// Ask a running gateway whether it is ready. Exit code 4: it is not.
     Health,
     /// Print a completion script.
@@ -73,6 +76,20 @@ pub(super) enum Command {
         /// For which shell.
         shell: Shell,
     },
+}
+
+/// Which files are taken in, and how.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ImportOptions {
+    /// The directory below which they lie, each at the path it has in its address. It is only read.
+    #[arg(value_name = "DIR")]
+    pub(super) directory: PathBuf,
+    /// The base path of the tenant in xep0363.tenants whose files they are.
+    #[arg(long, value_name = "BASE_PATH")]
+    pub(super) tenant: String,
+    /// Give the files a second name instead of copying them. Nobody may write to the old ones then.
+    #[arg(long)]
+    pub(super) hard_link: bool,
 }
 
 /// What about the settings.

@@ -9,6 +9,7 @@
 //! | `sessions` | lists, shows and removes uploads |
 //! | `link` | makes links that let somebody upload |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `import` | takes files of another server in |
 //! | `health` | asks a running gateway whether it is ready |
 
 mod arguments;
@@ -16,6 +17,7 @@ mod config;
 mod doctor;
 mod exit;
 mod health;
+mod import;
 mod link;
 mod serve;
 mod sessions;
@@ -61,6 +63,7 @@ fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit>
         Some(Command::Sessions { command }) => sessions::run(arguments, command, out),
         Some(Command::Link { command }) => link::run(arguments, command, out),
         Some(Command::Doctor { rebuild }) => doctor::run(arguments, *rebuild, out),
+        Some(Command::Import(options)) => import::run(arguments, options, out),
         Some(Command::Health) => health::run(arguments, out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

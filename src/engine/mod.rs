@@ -14,6 +14,7 @@
 //! | `read` | a finished upload, in stretches |
 //! | `terminate` | remove an upload |
 //! | `concat` | a final upload out of partial ones |
+//! | `adopt` | a file of this machine becomes a finished upload |
 //! | `transfer` | bytes on their way: written where they arrive, handed back |
 //! | `ledger` | the account of a transfer: sync, publish, commit – what makes bytes count |
 //! | `account` | the record of an upload while its chunks are written |
@@ -26,6 +27,7 @@
 //! | `settings`, `clock`, `error` | bounds, time, failures |
 
 mod account;
+mod adopt;
 mod append;
 mod chunk;
 mod clock;
@@ -56,6 +58,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::storage::{BlobStore, Joining, Room, SessionStore, StorageError};
 use crate::upload::{BootId, Limits};
 
+pub use adopt::{AdoptOrder, Adopted};
 pub use append::AppendOrder;
 pub use chunk::{ChunkOrder, ChunkStart};
 pub use clock::{Clock, SystemClock};

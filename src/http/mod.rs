@@ -76,4 +76,5 @@ mod turn;
 mod tus;
 mod welcome;
 
+pub use download::media_type;
 pub use gateway::{Gateway, GatewayError};

@@ -16,6 +16,7 @@
 //! | `slots` | issuers of slots, from the settings |
 //! | `notify` | systemd |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `import` | files of another server become uploads |
 //! | `sessions` | uploads, for operators |
 //! | `admin_client` | asks a running gateway |
 //! | `error` | why it does not run, and what to do |
@@ -27,6 +28,7 @@ pub mod boot;
 pub mod data_dir;
 pub mod doctor;
 pub mod error;
+pub mod import;
 pub mod links;
 pub mod notify;
 pub mod secret;

@@ -3,11 +3,14 @@
 use super::{Doubts, Settings, path};
 use crate::config::tenant::TenantSettings;
 
+/// All addresses that nothing else has: what hmac-file-server serves.
+const ROOT: &str = "/";
+
 pub(super) fn check(settings: &Settings, doubts: &mut Doubts) {
     let tenants = &settings.xep0363.tenants;
     for (index, tenant) in tenants.iter().enumerate() {
         let base = &tenant.base_path;
-        if !path("xep0363", "tenants", base, "/upload", doubts) {
+        if base != ROOT && !path("xep0363", "tenants", base, "/upload", doubts) {
             continue;
         }
         secrets(tenant, doubts);
@@ -34,8 +37,11 @@ fn secrets(tenant: &TenantSettings, doubts: &mut Doubts) {
 }
 
 /// Where something else is served already. The path of forms may be a base path as well: slots live
-/// below it.
+/// below it. At the root, the addresses of everything else are simply no slots.
 fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
+    if base == ROOT {
+        return;
+    }
     let uploads = &settings.uploads;
     let mut taken = vec![("server.base_path", settings.server.base_path.as_str())];
     if uploads.chunkeduploadsenabled {
@@ -62,6 +68,7 @@ fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
 
 /// Whether a path is another one, or below it.
 fn lies_in(path: &str, other: &str) -> bool {
+    let other = if other == ROOT { "" } else { other };
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -95,6 +102,11 @@ mod tests {
     }
 
     #[test]
+    fn one_tenant_may_have_every_address_that_nothing_else_has() {
+        assert_eq!(complaints(&["/"]), Vec::<String>::new());
+    }
+
+    #[test]
     fn slots_live_nowhere_where_something_else_is_served() {
         for (base, named) in [
             ("/files", "server.base_path"),
@@ -110,10 +122,11 @@ mod tests {
 
     #[test]
     fn no_base_path_lies_within_another() {
-        for bases in [["/a", "/a"], ["/a", "/a/b"], ["/a/b", "/a"]] {
+        let root = [["/", "/"], ["/", "/a"], ["/a", "/"]];
+        for bases in [["/a", "/a"], ["/a", "/a/b"], ["/a/b", "/a"]].into_iter().chain(root) {
             assert!(complaints(&bases)[0].contains("two tenants"), "{bases:?}");
         }
-        for base in ["", "/", "upload", "/upload/", "/a//b", "/a b", "/a/../b"] {
+        for base in ["", "//", "upload", "/upload/", "/a//b", "/a b", "/a/../b"] {
             assert!(complaints(&[base])[0].contains("is not a path"), "{base}");
         }
     }

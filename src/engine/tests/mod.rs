@@ -9,6 +9,7 @@
 //! | `expiry` | the reaper |
 //! | `faults` | stores that fail |
 
+mod adopting;
 mod chunks;
 mod crashes;
 mod expiry;
