@@ -17,8 +17,8 @@ pub(super) fn run(
         directory: options.directory.clone(),
         base_path: options.tenant.clone(),
         hard_link: options.hard_link,
-        without: Vec::new(),
-        without_previews: false,
+        without: options.without.clone(),
+        without_previews: options.without_previews,
     };
     take_in(&arguments.settings()?, &wanted, out)
 }

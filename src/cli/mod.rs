@@ -10,6 +10,7 @@
 //! | `link` | makes links that let somebody upload |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
 //! | `import` | takes files of another server in |
+//! | `migrate` | takes the settings and the files of another server over |
 //! | `health` | asks a running gateway whether it is ready |
 
 mod arguments;
@@ -19,6 +20,7 @@ mod exit;
 mod health;
 mod import;
 mod link;
+mod migrate;
 mod serve;
 mod sessions;
 
@@ -64,6 +66,7 @@ fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit>
         Some(Command::Link { command }) => link::run(arguments, command, out),
         Some(Command::Doctor { rebuild }) => doctor::run(arguments, *rebuild, out),
         Some(Command::Import(options)) => import::run(arguments, options, out),
+        Some(Command::Migrate { from }) => migrate::run(arguments, from, out),
         Some(Command::Health) => health::run(arguments, out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

@@ -158,6 +158,9 @@ pub async fn import(
         let tenant = tenant.into_iter().find(|(_, said)| said.base_path == wanted.base_path);
         let Some((tenant, _)) = tenant else { return Err(no_tenant(settings, wanted)) };
         let engine = &offline.engine;
+        let absolute = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let without = wanted.without.iter().map(absolute).collect();
+        let wanted = &Wanted { without, ..wanted.clone() };
         let place = Place { settings, wanted, engine, tenant, ids: &slots.ids };
         Ok(place.take_all(&directory, remark).await)
     }
