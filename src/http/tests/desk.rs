@@ -13,8 +13,12 @@ use crate::upload::{Metadata, NewSession, Owner, Quota, Retention, Session, Time
 const PATH: &str = "/slots/kAq3sX";
 
 fn tenant() -> SlotTenant {
+    tenant_at("/chat")
+}
+
+fn tenant_at(base: &str) -> SlotTenant {
     let tenant = Tenant {
-        base: BasePath::new("/chat").unwrap(),
+        base: BasePath::new(base).unwrap(),
         scheme: Scheme::Own,
         secret: Secret::new("it-is-secret").unwrap(),
     };
@@ -24,7 +28,11 @@ fn tenant() -> SlotTenant {
 
 /// A gateway that ejabberd may ask from the loopback, for accounts of example.org.
 fn asked(access: Option<Access>, quota: Option<Quota>) -> Data<Gateway> {
-    let tenant = SlotTenant { quota, ..tenant() };
+    at("/chat", access, quota)
+}
+
+fn at(base: &str, access: Option<Access>, quota: Option<Quota>) -> Data<Gateway> {
+    let tenant = SlotTenant { quota, ..tenant_at(base) };
     let ids = SlotKey::new([9; 32]);
     let slots = SlotSettings { tenants: vec![tenant.clone()], ids: ids.clone() };
     let gateway = guarded(tokens(), HttpSettings { slots, ..settings() }).unwrap();
@@ -140,6 +148,20 @@ async fn a_slot_of_ours_goes_by_tus_or_in_chunks_from_its_first_byte() {
     assert_eq!(ask(&gateway, chunk("0", "hello")).await.status, 201);
     assert_eq!(ask(&gateway, TestRequest::get().uri(&place)).await.body, b"hello123");
     assert_eq!(all(&gateway).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_tenant_at_the_root_does_not_take_the_place_where_ejabberd_asks() {
+    let gateway = at("/", None, None);
+    let [url, place] = slot(&gateway, 5).await;
+    assert!(url.starts_with('/') && !url.starts_with("//"), "{url}");
+    assert_eq!(ask(&gateway, put(&url, "hello")).await.status, 201);
+    assert_eq!(ask(&gateway, TestRequest::get().uri(&place)).await.body, b"hello");
+    // Whoever waits with a body is judged by the same rule: this is no slot.
+    let put_there = put(PATH, "hello").peer_addr("127.0.0.1:1".parse().unwrap());
+    assert!(expected(&gateway, put_there).await.is_ok());
+    let elsewhere = question("ann%40example.org", 5).peer_addr("192.0.2.1:1".parse().unwrap());
+    assert_eq!(ask(&gateway, elsewhere).await.status, 403);
 }
 
 ///
