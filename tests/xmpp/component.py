@@ -77,7 +77,14 @@ async def check_slots(alice):
     assert taken["file_expires"] == int(end.timestamp()), taken
 
 
-async def check_refusals(alice, eve):
+async def trap_7_users_of_other_servers_get_no_slot(eve):
+    """The server brings their requests to the component like any other."""
+    for purpose in (None, "ephemeral"):
+        stranger = await refusal(eve.slot(HERE, "x", 1, None, purpose))
+        assert (stranger.kind, stranger.condition) == ("auth", "forbidden"), purpose
+
+
+async def check_refusals(alice):
     over = await refusal(alice.slot(HERE, "x", MAX + 1))
     assert (over.kind, over.condition) == ("modify", "not-acceptable")
     said = over.xml.find(f".//{{{UPLOAD}}}file-too-large/{{{UPLOAD}}}max-file-size")
@@ -93,8 +100,6 @@ async def check_refusals(alice, eve):
     assert datetime.datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")
     for purpose, condition in [("permanent", "feature-not-implemented"), ("ephemeral", "bad-request")]:
         assert (await refusal(alice.slot(HERE, "x", 1, None, purpose))).condition == condition
-    stranger = await refusal(eve.slot(HERE, "x", 1))
-    assert (stranger.kind, stranger.condition) == ("auth", "forbidden")
     unknown = ElementTree.Element("{jabber:iq:version}query")
     assert (await refusal(alice.ask(HERE, unknown))).condition == "service-unavailable"
     await alice.plugin["xep_0199"].ping(HERE, timeout=DEADLINE)
@@ -107,7 +112,8 @@ async def component(server):
         async with Client("eve@elsewhere.example/lab", server) as eve:
             await check_disco(alice)
             await check_slots(alice)
-            await check_refusals(alice, eve)
+            await check_refusals(alice)
+            await trap_7_users_of_other_servers_get_no_slot(eve)
         # A stranger's huge message does not cut the users off.
         alice.send_message(mto=HERE, mbody="x" * 200_000)
         await alice.slot(HERE, "after.txt", 1)
