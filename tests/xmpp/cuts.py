@@ -43,7 +43,12 @@ async def a_put_whose_connection_broke_is_put_again_and_again(user):
         connection = user.gateway.begin(put_target(slot), content[:cut], SIZE, **fields)
         user.has_nothing(slot)
         reset(connection)
-    assert user.put(slot, content, OCTETS)[0] == 201
+    for _ in range(5):
+        # On a busy machine one of the broken ones may only be read now, and then it is the newer one.
+        status, _, said = user.put(slot, content, OCTETS)
+        if b"taken-over" not in said:
+            break
+    assert status == 201, (status, said)
     user.has(slot, content)
 
 
