@@ -153,6 +153,25 @@ async fn a_removed_session_is_gone() {
 }
 
 #[tokio::test]
+async fn everything_of_one_owner_is_counted_and_removed() {
+    let house = House::new(ROOM_BYTES);
+    let ids = [house.session().await.id(), house.session().await.id()];
+    let shown = json!({"owner": "alice", "uploads": 2, "running": 2, "bytes": 20, "day_bytes": 20});
+    assert_eq!(house.get("/owners?name=alice").await, (StatusCode::OK, shown));
+    let (status, body) = house.ask(Method::DELETE, "/owners?name=alice", "localhost").await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "{\"removed\":2}"));
+    for id in ids {
+        let (_, left) = house.get(&format!("/sessions/{id}")).await;
+        assert_eq!(
+            (left.get("owner"), left.get("phase")),
+            (Some(&Value::Null), Some(&json!("terminated")))
+        );
+    }
+    let nothing = json!({"owner": "alice", "uploads": 0, "running": 0, "bytes": 0, "day_bytes": 0});
+    assert_eq!(house.get("/owners?name=alice").await, (StatusCode::OK, nothing));
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused_with_a_reason() {
     let house = House::new(ROOM_BYTES);
     for (uri, expected) in [
@@ -163,6 +182,9 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
         ("/sessions?after=nothing", StatusCode::BAD_REQUEST),
         ("/sessions?colour=red", StatusCode::BAD_REQUEST),
         ("/sessions/..%2f..", StatusCode::BAD_REQUEST),
+        ("/owners", StatusCode::BAD_REQUEST),
+        ("/owners?name=", StatusCode::BAD_REQUEST),
+        ("/owners?name=a&name=b", StatusCode::BAD_REQUEST),
         ("/sessions/00000000000000000000000000000001", StatusCode::NOT_FOUND),
         ("/elsewhere", StatusCode::NOT_FOUND),
     ] {

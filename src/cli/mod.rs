@@ -7,6 +7,7 @@
 //! | `serve` | runs the gateway |
 //! | `config` | shows and checks settings |
 //! | `sessions` | lists, shows and removes uploads |
+//! | `owners` | shows what one owner has, removes all of it |
 //! | `link` | makes links that let somebody upload |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
 //! | `health` | asks a running gateway whether it is ready |
@@ -17,6 +18,7 @@ mod doctor;
 mod exit;
 mod health;
 mod link;
+mod owners;
 mod serve;
 mod sessions;
 
@@ -59,6 +61,7 @@ fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit>
         None | Some(Command::Serve) => serve::run(arguments, out),
         Some(Command::Config { command }) => config::run(arguments, *command, out),
         Some(Command::Sessions { command }) => sessions::run(arguments, command, out),
+        Some(Command::Owners { command }) => owners::run(arguments, command, out),
         Some(Command::Link { command }) => link::run(arguments, command, out),
         Some(Command::Doctor { rebuild }) => doctor::run(arguments, *rebuild, out),
         Some(Command::Health) => health::run(arguments, out),

@@ -19,6 +19,7 @@ use crate::engine::{Engine, EngineError};
 use crate::upload::{Session, UploadId};
 
 use super::metrics::{Disk, EXPOSITION, Metrics};
+use super::owner_view::{OwnerRemoved, OwnerView};
 use super::session_view::SessionView;
 use super::settings::ListenAddress;
 
@@ -68,6 +69,8 @@ pub fn routes(admin: web::Data<Admin>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/sessions", web::get().to(sessions))
             .route("/sessions/{id}", web::get().to(session))
             .route("/sessions/{id}", web::delete().to(remove))
+            .route("/owners", web::get().to(owner))
+            .route("/owners", web::delete().to(remove_owner))
             .default_service(web::to(|| async { refusal(not_found()) }));
         config.app_data(admin).service(scope);
     }
@@ -188,6 +191,35 @@ async fn take_away(engine: &Engine, id: &str) -> Result<(), Refusal> {
     if removed { Ok(()) } else { Err(not_found()) }
 }
 
+async fn owner(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> HttpResponse {
+    let name = match whose(&request) {
+        Ok(name) => name,
+        Err(refused) => return refusal(refused),
+    };
+    match OwnerView::of(&admin.engine, &name).await {
+        Ok(view) => HttpResponse::Ok().json(view),
+        Err(error) => refusal(failed(&error)),
+    }
+}
+
+async fn remove_owner(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> HttpResponse {
+    let name = match whose(&request) {
+        Ok(name) => name,
+        Err(refused) => return refusal(refused),
+    };
+    match OwnerRemoved::carry_out(&admin.engine, &name).await {
+        Ok(removed) => HttpResponse::Ok().json(removed),
+        Err(error) => refusal(failed(&error)),
+    }
+}
+
+/// The owner that a request names.
+fn whose(request: &actix_web::HttpRequest) -> Result<String, Refusal> {
+    let named = web::Query::<Whose>::from_query(request.query_string());
+    let named = named.map(|query| query.into_inner().name).ok().filter(|name| !name.is_empty());
+    named.ok_or(bad_request("name the owner, percent-encoded: `?name=xmpp%3Aann%40example.org`"))
+}
+
 fn identify(id: &str) -> Result<UploadId, Refusal> {
     id.parse().map_err(|_| bad_request("an upload id is 32 lower-case hexadecimal digits"))
 }
@@ -240,6 +272,12 @@ struct Ready {
 struct Page {
     after: Option<String>,
     limit: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    name: String,
 }
 
 #[derive(Serialize)]

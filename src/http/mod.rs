@@ -59,6 +59,7 @@ mod labels;
 pub mod listener;
 pub mod metrics;
 mod open_connections;
+pub mod owner_view;
 mod pace;
 mod process;
 mod reply;

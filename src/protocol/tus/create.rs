@@ -69,7 +69,8 @@ pub fn read(
         Some(UploadConcat::Final { parts, as_received }) => {
             without_length_and_body(head)?;
             let max_length = None;
-            let order = ConcatOrder { owner, metadata, parts, as_received, max_length };
+            let order =
+                ConcatOrder { owner, metadata, parts, as_received, max_length, quota: None };
             return Ok(Create::Final(order));
         }
         Some(UploadConcat::Partial) => Relation::Partial,
