@@ -16,6 +16,7 @@
 //! | `absent` | words for "no value": `none`, `auto` |
 //! | `token` | static bearer tokens, never printed |
 //! | `tenant` | issuers of slots |
+//! | `quota` | what one owner may have |
 
 pub mod absent;
 pub mod address;
@@ -24,6 +25,7 @@ pub mod duration;
 pub mod known;
 pub mod load;
 pub mod problem;
+pub mod quota;
 pub mod settings;
 pub mod size;
 pub mod tenant;

@@ -37,6 +37,20 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Set when the gateway begins to stop.
     pub stopping: Arc<AtomicBool>,
+    /// Tells where the components of XMPP servers stand.
+    pub components: Box<dyn Fn() -> Vec<ComponentStanding> + Send + Sync>,
+}
+
+/// Where a component of an XMPP server stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ComponentStanding {
+    /// What the XMPP server calls it.
+    pub domain: String,
+    /// Whether the XMPP server takes it.
+    pub connected: bool,
+    /// Why it does not, as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// The admin side would be reachable from other machines.
@@ -122,7 +136,7 @@ async fn ready(admin: web::Data<Admin>) -> HttpResponse {
         true => HttpResponse::Ok(),
         false => HttpResponse::ServiceUnavailable(),
     };
-    answer.json(Ready { ready: reasons.is_empty(), reasons })
+    answer.json(Ready { ready: reasons.is_empty(), reasons, components: (admin.components)() })
 }
 
 /// Whoever has less room than this beside the reserve should get no new uploads: writers stop
@@ -135,7 +149,7 @@ async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
         .room()
         .ok()
         .map(|room| Disk { usable_bytes: room.usable_bytes, reserve_bytes: room.reserve_bytes });
-    match admin.metrics.encode(disk) {
+    match admin.metrics.encode(disk, (admin.components)()) {
         Ok(text) => HttpResponse::Ok().content_type(EXPOSITION).body(text),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");
@@ -265,6 +279,10 @@ struct Live {
 struct Ready {
     ready: bool,
     reasons: Vec<Reason>,
+    /// A detail that decides nothing: whoever has a slot, or speaks tus, is served as well without
+    /// the XMPP server, and sending them elsewhere would not bring it back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    components: Vec<ComponentStanding>,
 }
 
 #[derive(Deserialize)]

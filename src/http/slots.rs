@@ -107,11 +107,8 @@ impl Order {
         call.has_room_for(put.body_bytes)?;
         let owner = name::owner(&tenant.tenant.base, verified.owner.as_ref());
         let metadata = name::metadata(&verified).map_err(Problem::InvalidMetadata)?;
-        let new = NewSession {
-            keep_until: verified.file_expires_at,
-            memory: tenant.tenant.scheme.memory(),
-            ..NewSession::of(owner.clone(), Some(length), metadata)
-        };
+        let new = NewSession::of(owner.clone(), Some(length), metadata);
+        let new = tenant.opened(new, &verified, call.gateway.now());
         let order = PutOrder {
             id: id(call, tenant, &verified),
             owner,

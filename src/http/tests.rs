@@ -58,6 +58,7 @@ fn settings() -> HttpSettings {
             names: NameKey::new([7; 32]),
         }),
         slots: SlotSettings { tenants: Vec::new(), ids: SlotKey::new([9; 32]) },
+        quota: None,
         read_timeout: Duration::from_secs(60),
         write_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),

@@ -1,8 +1,8 @@
 //! Stanza in, what to do about it out. Pure.
 
 use crate::protocol::xep0363::slot::{SlotLimits, SlotOrder, SlotRefusal};
+use crate::slots::{Access, BareJid};
 
-use super::access::{Access, BareJid};
 use super::disco::{self, INFO, ITEMS, PING};
 use super::element::Element;
 use super::stanza::{Asking, COMPONENT, Kind, Reply, Request};

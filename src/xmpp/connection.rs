@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::protocol::xep0363::slot::{SlotOrder, SlotRefusal};
+use crate::slots::Slots;
 
 use super::component::Turn;
 use super::element::Element;
 use super::handshake;
 use super::run::stopped;
 use super::settings::ComponentSettings;
-use super::slots::Slots;
 use super::stanza::{COMPONENT, Reply};
 use super::stream::{Received, StreamError, StreamReader};
 use super::upload;

@@ -1,6 +1,6 @@
 //! What can be wrong with `[xep0363]`.
 
-use super::{Doubts, Settings, path};
+use super::{Doubts, Settings, doors, path, quota};
 use crate::config::tenant::TenantSettings;
 
 pub(super) fn check(settings: &Settings, doubts: &mut Doubts) {
@@ -11,6 +11,8 @@ pub(super) fn check(settings: &Settings, doubts: &mut Doubts) {
             continue;
         }
         secrets(tenant, doubts);
+        doors::check(settings, tenant, doubts);
+        quota::of_tenant(settings, tenant, doubts);
         places(settings, base, doubts);
         let mut earlier = tenants.iter().take(index).map(|tenant| &tenant.base_path);
         if let Some(other) = earlier.find(|other| lies_in(base, other) || lies_in(other, base)) {
@@ -33,16 +35,22 @@ fn secrets(tenant: &TenantSettings, doubts: &mut Doubts) {
     }
 }
 
+/// What is served elsewhere than at slots and forms: the setting, and where.
+pub(super) fn taken(settings: &Settings) -> Vec<(&'static str, &str)> {
+    let mut taken = vec![("server.base_path", settings.server.base_path.as_str())];
+    if settings.uploads.chunkeduploadsenabled {
+        taken.push(("uploads.chunkeduploadsenabled", "/chunked-upload"));
+        taken.push(("uploads.chunkeduploadsenabled", "/upload-status"));
+    }
+    taken
+}
+
 /// Where something else is served already. The path of forms may be a base path as well: slots live
 /// below it.
 fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
     let uploads = &settings.uploads;
-    let mut taken = vec![("server.base_path", settings.server.base_path.as_str())];
-    if uploads.chunkeduploadsenabled {
-        taken.push(("uploads.chunkeduploadsenabled", "/chunked-upload"));
-        taken.push(("uploads.chunkeduploadsenabled", "/upload-status"));
-    }
-    let mut collision = taken.into_iter().find(|(_, at)| lies_in(base, at) || lies_in(at, base));
+    let mut collision =
+        taken(settings).into_iter().find(|(_, at)| lies_in(base, at) || lies_in(at, base));
     if let Some(form) = uploads.form_path.as_deref()
         && form != base
         && lies_in(form, base)
@@ -61,7 +69,7 @@ fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
 }
 
 /// Whether a path is another one, or below it.
-fn lies_in(path: &str, other: &str) -> bool {
+pub(super) fn lies_in(path: &str, other: &str) -> bool {
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -77,11 +85,8 @@ mod tests {
             .iter()
             .map(|base| TenantSettings {
                 base_path: (*base).to_owned(),
-                scheme: SlotScheme::Prosody,
                 secret: Some(Secret::new("it-is-secret".to_owned())),
-                secret_file: None,
-                delete_secret: None,
-                max_size: None,
+                ..TenantSettings::of(SlotScheme::Prosody)
             })
             .collect();
         let mut doubts = Doubts::default();

@@ -5,6 +5,7 @@ use crate::http::settings::SlotTenant;
 use crate::protocol::xep0363::jwt::Claims;
 use crate::protocol::xep0363::tenant::MediaTypeRule;
 use crate::protocol::xep0363::{BasePath, Scheme, Secret, Tenant};
+use crate::slots::Keeping;
 
 const SECRET: &str = "it-is-secret";
 
@@ -14,7 +15,12 @@ fn slots(scheme: Scheme) -> Data<Gateway> {
         scheme,
         secret: Secret::new(SECRET).unwrap(),
     };
-    let tenants = vec![SlotTenant { tenant, max_length: UploadLength::new(1000) }];
+    let tenants = vec![SlotTenant {
+        tenant,
+        max_length: UploadLength::new(1000),
+        keeping: Keeping::Configured,
+        quota: None,
+    }];
     let slots = SlotSettings { tenants, ids: SlotKey::new([9; 32]) };
     // Whoever else comes needs a token: slots have their own.
     guarded(tokens(), HttpSettings { slots, ..settings() }).unwrap()
