@@ -1,51 +1,43 @@
-"""The external component (XEP-0114): slots that the gateway hands out itself."""
+"""The gateway hands out slots itself: what it says, whom it refuses, and how it stays connected."""
 
 import asyncio
 import contextlib
 import datetime
-import json
-import os
 import time
 from xml.etree import ElementTree
 
-from client import DEADLINE, PURPOSE, UPLOAD, Client
-from issuers import HERE, MAX, check_slot
-from matrix import TYPES, refusal
+from client import DEADLINE, PURPOSE, UPLOAD, Client, Refused
+from gateway import Gateway
+from issuers import HERE, ISSUED, MAX, OCTETS, User, claims
+from matrix import refusal
 
-COMPONENT_SECRET = "change-this-component-secret"
-NAMES = [
-    "hello.txt", "très cool.jpg", "a+b&c=d?e#f%20g.bin", "日本語.txt", "имя файла.tar.gz",
-    "?#[]{}^\"<>\\`|.bin", "x" * 200 + ".png",
-]
+SETTINGS = "tidegate-component.toml"
+# Waits are shortened where a test would wait for them.
+HASTE = 'reconnect_first = "50ms"\nreconnect_longest = "500ms"\n'
 
 
-class Component:
-    """The component in a process of its own."""
+def gateway(server, table="", tenant="", **changes):
+    """A gateway with these lines more in its settings."""
+    more = {"[xep0363.tenants.component]\n": f"{tenant}\n[xep0363.tenants.component]\n{table}"}
+    return Gateway(SETTINGS, server, more | changes)
 
-    def __init__(self, server, **changes):
-        self.settings = dict(
-            server=f"127.0.0.1:{server.component}", secret=COMPONENT_SECRET, domain=HERE,
-            users="example.org", max_size=MAX, silence=60_000, pong=5_000, first_wait=50,
-            longest_wait=500) | changes
 
-    async def __aenter__(self):
-        pipe = asyncio.subprocess.PIPE
-        self.process = await asyncio.create_subprocess_exec(
-            os.environ["XMPP_SLOTS"], "component", stdin=pipe, stdout=pipe)
-        self.process.stdin.write(json.dumps(self.settings).encode() + b"\n")
-        return self
+def alice_at(server):
+    return Client("alice@example.org/lab", server)
 
-    async def __aexit__(self, *_):
-        self.process.stdin.close()
-        await asyncio.wait_for(self.process.wait(), DEADLINE)
 
-    async def says(self, *words):
-        """Waits until it says something with one of these words in it."""
-        while True:
-            line = await asyncio.wait_for(self.process.stdout.readline(), DEADLINE)
-            assert line, "the component ended"
-            if any(word in line.decode() for word in words):
-                return line.decode().strip()
+async def talks(server):
+    """What clients are told about the service, and every refusal but quotas."""
+    with gateway(server) as ours:
+        ours.connected()
+        async with alice_at(server) as alice:
+            await check_disco(alice)
+            await check_purposes(alice)
+            await check_refusals(alice)
+            # A stranger's huge message does not cut the users off.
+            alice.send_message(mto=HERE, mbody="x" * 200_000)
+            await alice.slot(HERE, "after.txt", 1)
+    return "disco, purposes, refusals, a huge message"
 
 
 async def check_disco(alice):
@@ -62,42 +54,21 @@ async def check_disco(alice):
     assert [field.text for field in fields] == [str(MAX)]
 
 
-async def check_slots(alice):
-    for name in NAMES:
-        for media_type in TYPES:
-            slot = await alice.slot(HERE, name, 11, media_type)
-            taken = check_slot(slot, "own", "the gateway's own key", name, 11, media_type)
-            assert taken["owner"] == "alice@example.org" and slot.get == slot.put
-            assert list(slot.headers) == ["Authorization"]
-    await alice.slot(HERE, "exactly.bin", MAX)
+async def check_purposes(alice):
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
     stamp = {"expire-before": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
     slot = await alice.slot(HERE, "gone.txt", 7, "a/b", "ephemeral", **stamp)
-    taken = check_slot(slot, "own", "the gateway's own key", "gone.txt", 7, "a/b")
-    assert taken["file_expires"] == int(end.timestamp()), taken
-
-
-async def trap_7_users_of_other_servers_get_no_slot(eve):
-    """The server brings their requests to the component like any other."""
-    for purpose in (None, "ephemeral"):
-        stranger = await refusal(eve.slot(HERE, "x", 1, None, purpose))
-        assert (stranger.kind, stranger.condition) == ("auth", "forbidden"), purpose
+    assert claims(slot)["expires"] == int(end.timestamp()), claims(slot)
+    slot = await alice.slot(HERE, "a.txt", 7, "a/b", "message")
+    assert claims(slot).get("expires") is None and list(slot.headers) == ["Authorization"]
 
 
 async def check_refusals(alice):
-    over = await refusal(alice.slot(HERE, "x", MAX + 1))
-    assert (over.kind, over.condition) == ("modify", "not-acceptable")
-    said = over.xml.find(f".//{{{UPLOAD}}}file-too-large/{{{UPLOAD}}}max-file-size")
-    assert said.text == str(MAX)
     for size in (0, -1, "1.5", "", "x", 2**63, 2**64):
         refused = await refusal(alice.slot(HERE, "x", size))
         assert (refused.kind, refused.condition) == ("modify", "bad-request"), (size, refused)
     for name in ("", "..", "a/b"):
         assert (await refusal(alice.slot(HERE, name, 1))).condition == "bad-request", name
-    wait = await refusal(alice.slot(HERE, "quota", 1))
-    assert (wait.kind, wait.condition) == ("wait", "resource-constraint")
-    stamp = wait.xml.find(f".//{{{UPLOAD}}}retry").get("stamp")
-    assert datetime.datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")
     for purpose, condition in [("permanent", "feature-not-implemented"), ("ephemeral", "bad-request")]:
         assert (await refusal(alice.slot(HERE, "x", 1, None, purpose))).condition == condition
     unknown = ElementTree.Element("{jabber:iq:version}query")
@@ -105,60 +76,138 @@ async def check_refusals(alice):
     await alice.plugin["xep_0199"].ping(HERE, timeout=DEADLINE)
 
 
-async def component(server):
-    """The gateway answers slot requests itself."""
-    async with Component(server) as ours, Client("alice@example.org/lab", server) as alice:
-        await ours.says("Ready")
-        async with Client("eve@elsewhere.example/lab", server) as eve:
-            await check_disco(alice)
-            await check_slots(alice)
-            await check_refusals(alice)
-            await trap_7_users_of_other_servers_get_no_slot(eve)
-        # A stranger's huge message does not cut the users off.
-        alice.send_message(mto=HERE, mbody="x" * 200_000)
-        await alice.slot(HERE, "after.txt", 1)
-    return f"{len(NAMES) * len(TYPES)} slots, every refusal"
+async def a_full_quota_refuses_until_files_expire(server):
+    """`resource-constraint` with the moment at which there is room again."""
+    quota = 'retention = "1h"\nquota = { total = "1000B", when_full = "refuse" }\n'
+    began = datetime.datetime.now(datetime.timezone.utc)
+    with gateway(server, tenant=quota) as ours:
+        ours.connected()
+        async with alice_at(server) as alice:
+            user = User(ISSUED[0], alice, ours)
+            await user.given("first.bin", b"1" * 600, OCTETS)
+            wait = await refusal(user.slot("second.bin", 500))
+            assert (wait.kind, wait.condition) == ("wait", "resource-constraint"), wait
+            stamp = wait.xml.find(f".//{{{UPLOAD}}}retry").get("stamp")
+            retry = datetime.datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")
+            after = (retry.replace(tzinfo=datetime.timezone.utc) - began).total_seconds()
+            assert 3500 < after < 3700, stamp
+            # What fits is taken, and a slot that is not used yet counts.
+            await user.slot("third.bin", 400)
+            assert (await refusal(user.slot("fourth.bin", 1))).condition == "resource-constraint"
+    return f"retry {after:.0f} s from now"
+
+
+async def a_full_quota_makes_room_by_deleting_the_oldest(server):
+    quota = 'quota = { total = "1000B", when_full = "delete_oldest" }\n'
+    with gateway(server, tenant=quota) as ours:
+        ours.connected()
+        async with alice_at(server) as alice:
+            await oldest_goes(User(ISSUED[0], alice, ours))
+    return "the oldest went, the newest are there"
+
+
+async def oldest_goes(user):
+    slots = [await user.given(name, name.encode() * 400, OCTETS) for name in "abc"]
+    user.has_nothing(slots[0])
+    user.has(slots[1], b"b" * 400)
+    user.has(slots[2], b"c" * 400)
+    # More than all of it together is refused, and nobody loses anything for that.
+    wait = await refusal(user.slot("d", 1001))
+    assert wait.condition in ("resource-constraint", "not-acceptable"), wait
+    user.has(slots[1], b"b" * 400)
 
 
 async def comes_back(server):
     """The server stops and starts again; the component is there again by itself."""
-    async with Component(server) as ours:
-        await ours.says("Ready")
+    with gateway(server, HASTE) as ours:
+        ours.connected()
         server.stop()
-        await ours.says("Waiting")
+        ours.connected(False)
         server.start()
         started = time.monotonic()
-        await ours.says("Ready")
-        async with Client("alice@example.org/lab", server) as alice:
+        ours.connected()
+        took = time.monotonic() - started
+        async with alice_at(server) as alice:
             await alice.slot(HERE, "again.txt", 1)
-    return f"back {time.monotonic() - started:.2f} s after the server listens, client included"
+    return f"back {took:.2f} s after the server listens"
 
 
 async def wrong_secret(server):
-    """A wrong secret is told by its name."""
-    async with Component(server, secret="wrong") as ours:
-        return await ours.says("not-authorized")
+    """A wrong secret is told by its name, to the operator too."""
+    with gateway(server, HASTE, **{"change-this-component-secret": "wrong"}) as ours:
+        ours.complains("not-authorized")
+        assert not ours.looked_at()[0]["connected"]
+    return "not-authorized is what the operator sees"
 
 
 async def second_connection(server):
     """A second connection is possible: the first one may have broken without a word."""
-    async with Component(server, first_wait=100_000, longest_wait=100_000) as old:
-        await old.says("Ready")
-        async with Component(server) as new:
-            await new.says("Ready")
-            async with Client("alice@example.org/lab", server) as alice:
-                await alice.slot(HERE, "second.txt", 1)
-    return "taken"
+    patient = 'reconnect_first = "100s"\nreconnect_longest = "100s"\n'
+    with gateway(server, patient) as old:
+        old.connected()
+        server.gateway = server.http
+        with gateway(server) as new:
+            new.connected()
+            if server.kind == "ejabberd":
+                # It keeps both, and asks one or the other.
+                return "taken beside the first"
+            old.connected(False)
+            async with alice_at(server) as alice:
+                user = User(ISSUED[0], alice, new)
+                user.has(await user.given("second.txt", b"x"), b"x")
+    return "taken, the first one is gone"
 
 
 async def stays(server):
     """The server routes our ping to ourselves back to us, so that silence means something."""
-    async with Component(server, silence=100, pong=2_000) as ours:
-        await ours.says("Ready")
+    with gateway(server, 'ping_after = "100ms"\nping_timeout = "2s"\n') as ours:
+        ours.connected()
         with contextlib.suppress(asyncio.TimeoutError):
-            said = await asyncio.wait_for(ours.says("Waiting"), 1.5)
-            raise AssertionError(said)
+            async with asyncio.timeout(1.5):
+                while ours.looked_at()[0]["connected"]:
+                    await asyncio.sleep(0.02)
+                raise AssertionError(ours.looked_at())
     return "more than ten pings answered"
 
 
-LEGS = [component, comes_back, wrong_secret, second_connection, stays]
+async def service_url(server):
+    """ejabberd asks: the refusals of ours become errors that clients understand."""
+    quota = {'max_size = "1MB"': 'max_size = "1MB"\nquota = { total = "1000B" }'}
+    with Gateway("tidegate-service-url.toml", server, quota) as ours:
+        async with alice_at(server) as alice:
+            user = User(ISSUED[2], alice, ours)
+            await user.given("first.bin", b"1" * 600, OCTETS)
+            full = await refusal(user.slot("second.bin", 500))
+            assert (full.kind, full.condition) == ("wait", "resource-constraint"), full
+            over = await refusal(user.slot("over.bin", MAX + 1))
+            assert (over.kind, over.condition) == ("modify", "not-acceptable"), over
+        path = "/slots/change-this-path"
+        for query, status in [("jid=a%40example.org&name=x&size=1", 200), ("", 400),
+                              ("jid=a%40example.org&name=x&size=-1", 400),
+                              ("jid=a%40example.org&name=x&size=1001", 402),
+                              (f"jid=a%40example.org&name=x&size={MAX + 1}", 413)]:
+            told = ours.ask("GET", f"{path}?{query}")
+            assert told[0] == status, (query, told[0], told[2])
+        assert ours.ask("POST", f"{path}?jid=a%40example.org&name=x&size=1", b"")[0] == 405
+        assert ours.ask("GET", "/slots/?jid=a%40example.org&name=x&size=1")[0] == 404
+        assert ours.ask("GET", f"{path}?jid=a%40example.org&name=x&size=1",
+                        X_Forwarded_For="192.0.2.1")[0] == 200
+    delete = {'max_size = "1MB"': 'quota = { total = "1000B", when_full = "delete_oldest" }'}
+    with Gateway("tidegate-service-url.toml", server, delete) as ours:
+        async with alice_at(server) as alice:
+            await oldest_goes(User(ISSUED[2], alice, ours))
+    # Without a gateway nobody waits for long.
+    async with alice_at(server) as alice:
+        with contextlib.suppress(Refused):
+            await alice.slot(HERE, "nobody.bin", 1)
+            raise AssertionError("a slot of nobody")
+    return "refusals, quotas, and no gateway at all"
+
+
+EACH = [talks, a_full_quota_refuses_until_files_expire,
+        a_full_quota_makes_room_by_deleting_the_oldest, comes_back, wrong_secret,
+        second_connection, stays]
+LEGS = [(f"{kind} component: {leg.__name__.replace('_', ' ')}", kind, file, leg)
+        for kind, file in [("prosody", "prosody-component.cfg.lua"),
+                           ("ejabberd", "ejabberd-component.yml")] for leg in EACH]
+LEGS.append(("ejabberd service_url: refusals", "ejabberd", "ejabberd-service-url.yml", service_url))

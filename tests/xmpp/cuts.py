@@ -92,6 +92,7 @@ async def a_cut_put_goes_on_by_tus(user):
 
 async def a_gateway_that_is_killed_keeps_what_it_said_it_has(user):
     content, half = os.urandom(MAX), MAX // 2
+    unused = await user.slot("unused.bin", 5, OCTETS)
     slot, cut = await begun(user, content, MAX, half)
     tus = dict(Tus_Resumable="1.0.0", **slot.headers)
     last, offset = time.monotonic() + DEADLINE, 0
@@ -111,7 +112,9 @@ async def a_gateway_that_is_killed_keeps_what_it_said_it_has(user):
                                     Content_Type="application/offset+octet-stream", **tus)
     assert status == 204, status
     user.has(slot, content)
-    # And the next slot is as good as any.
+    # A slot from before that nobody has used, and one from after it.
+    assert user.put(unused, b"hello", OCTETS)[0] == 201
+    user.has(unused, b"hello")
     user.has(await user.given("next.bin", b"hello", OCTETS), b"hello")
 
 

@@ -7,7 +7,6 @@ import pathlib
 import re
 import shutil
 import socket
-import ssl
 import struct
 import subprocess
 import tempfile
@@ -20,11 +19,14 @@ DEADLINE = 60
 class Gateway:
     """A gateway with the settings that operators get, on ports and in a directory of its own."""
 
-    def __init__(self, settings, authority=None, **environment):
-        self.settings = CONFIG / settings
+    def __init__(self, settings, server, changes=None, **environment):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tidegate-xmpp-"))
+        self.settings = self.dir / settings
+        # The only change to the file that operators get is a port that is free, if a test has no other.
+        changes = {"127.0.0.1:5347": f"127.0.0.1:{server.component}"} | (changes or {})
+        self.settings.write_text(changed((CONFIG / settings).read_text(), changes))
+        self.port = server.gateway
         self.environment = {**os.environ, **environment}
-        self.trust = authority and ssl.create_default_context(cafile=authority)
 
     def __enter__(self):
         self.start()
@@ -34,7 +36,7 @@ class Gateway:
         self.log = open(self.dir / "log", "wb")
         self.out = self.dir / "out"
         command = [os.environ["TIDEGATE"], "serve", "--config", self.settings, "--data-dir",
-                   self.dir / "data", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+                   self.dir / "data", "--listen", f"127.0.0.1:{self.port}", "--admin-listen", "127.0.0.1:0"]
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen(
                 command, stdout=out, stderr=self.log, env=self.environment)
@@ -44,8 +46,28 @@ class Gateway:
             time.sleep(0.05)
         said = self.out.read_text()
         self.address = re.search(r"^upload endpoint *https?://([^/]*)", said, re.M)[1]
-        self.port = int(self.address.rpartition(":")[2])
         self.admin = re.search(r"^admin *http://([^/\s]*)", said, re.M)[1]
+
+    def looked_at(self):
+        """What the operator is told about components."""
+        connection = self.connect(self.admin)
+        connection.request("GET", "/health/ready")
+        return json.loads(answer(connection)[2]).get("components", [])
+
+    def connected(self, wanted=True):
+        """Waits until every component is there, or none; what is said of them."""
+        last = time.monotonic() + DEADLINE
+        while any(one["connected"] != wanted for one in self.looked_at()):
+            assert time.monotonic() < last, (self.looked_at(), self.said())
+            time.sleep(0.02)
+        return self.looked_at()
+
+    def complains(self, words):
+        """Waits until a component says why it is not there."""
+        last = time.monotonic() + DEADLINE
+        while not any(words in one.get("why", "") for one in self.looked_at()):
+            assert time.monotonic() < last, (self.looked_at(), self.said())
+            time.sleep(0.02)
 
     def __exit__(self, *_):
         self.process.terminate()
@@ -59,13 +81,12 @@ class Gateway:
         self.process.wait(DEADLINE)
         self.log.close()
         self.start()
+        self.connected()
 
     def said(self):
         return self.out.read_text() + (self.dir / "log").read_text()
 
     def connect(self, address=None):
-        if self.trust and not address:
-            return http.client.HTTPSConnection(self.address, timeout=DEADLINE, context=self.trust)
         return http.client.HTTPConnection(address or self.address, timeout=DEADLINE)
 
     def ask(self, method, target, body=None, **fields):
@@ -94,6 +115,13 @@ class Gateway:
         connection = self.connect(self.admin)
         connection.request("DELETE", f"/sessions/{upload}")
         return answer(connection)[0]
+
+
+def changed(text, changes):
+    """The text with its changes; what nothing needs is left out."""
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return text
 
 
 def named(fields):

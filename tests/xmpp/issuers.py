@@ -19,7 +19,7 @@ OCTETS = "application/octet-stream"
 
 @dataclasses.dataclass(frozen=True)
 class Issuer:
-    """One way of signing. `settings` are the gateway's, `file` are the server's."""
+    """One way of handing out slots. `settings` are the gateway's, `file` are the server's."""
 
     name: str
     kind: str
@@ -28,28 +28,51 @@ class Issuer:
     # The name of the scheme for `xmpp_slots verify`, and who uploads, as the slot says it.
     scheme: str
     owner: str | None
+    # Where the token is: "query", "header" or "path".
+    token: str = "query"
     # Whether the media type of the PUT has to be the slot's.
     signs_type: bool = False
     # Whether the file name stays as it is.
     keeps_names: bool = True
-    # Whether the gateway hands out the slots itself, with a key that nobody else has.
-    issues: bool = False
-    secret: str | None = UPLOAD_SECRET
+    secret: str = UPLOAD_SECRET
 
     @property
-    def bears(self):
-        """Whether the token is in a header of the slot."""
-        return self.scheme == "file_share"
+    def issues(self):
+        """Whether the gateway hands out the slots itself."""
+        return self.scheme == "own"
 
-    def sign(self, path, length, media_type):
-        """Query and fields for any file, as whoever knows the secret can make them."""
-        if self.bears:
-            slot, name = path.split("/")
-            return "", bearing(dict(sub="alice@example.org", exp=2**33, slot=slot, filename=name,
-                                    filesize=length, filetype=media_type))
-        text = f"{path}\0{length}\0{media_type}" if self.signs_type else f"{path} {length}"
-        token = hmac.digest(UPLOAD_SECRET.encode(), text.encode(), "sha256").hex()
-        return f"?v2={token}" if self.signs_type else f"?v={token}", {}
+    @property
+    def changes(self):
+        """Slots of ours have a key that nobody knows. The lab does, to sign what the gateway never would."""
+        return {'"own"': f'"own"\nsecret = "{self.secret}"'} if self.issues else {}
+
+    def signed(self, slot, size, media_type, **claimed):
+        """Target and fields of a PUT that the slot is not for, as who knows the secret signs it."""
+        path = signed_path(slot)
+        if self.token != "query":
+            said = claims(slot) | dict(filesize=size, filetype=media_type) | claimed
+            return bearing(self, slot, jwt(said, self.secret))
+        text = f"{path}\0{size}\0{media_type}" if self.signs_type else f"{path} {size}"
+        token = hmac.digest(self.secret.encode(), text.encode(), "sha256").hex()
+        return f"{get_target(slot)}?{'v2' if self.signs_type else 'v'}={token}", {}
+
+    def forged(self, slot, other):
+        """Targets and fields of PUTs with tokens that are wrong, missing, doubled or another slot's."""
+        path, _, query = put_target(slot).partition("?")
+        if self.token == "query":
+            (name, _, code), foreign = query.partition("="), put_target(other).partition("?")[2]
+            flipped = query[:-1] + ("0" if query[-1] != "0" else "1")
+            bad = ["", flipped, f"{name}={code.upper()}", foreign, f"{query}&{query}", query[:-1]]
+            return [(f"{path}?{wrong}", {}) for wrong in bad]
+        good, foreign = token(slot), token(other)
+        flipped = good[:-2] + ("AA" if good[-2:] != "AA" else "BB")
+        negative = jwt(claims(slot) | dict(filesize=-1), self.secret)
+        unsigned = good.rpartition(".")[0] + "."
+        bad = [bearing(self, slot, wrong) for wrong in (flipped, foreign, negative, unsigned, "x")]
+        if self.token == "header":
+            bad.append((path, dict(Authorization=None)))
+            bad.append((path, dict(Authorization=f"Basic {good}")))
+        return bad
 
 
 SIGNED = [
@@ -58,26 +81,48 @@ SIGNED = [
     Issuer("prosody v2", "prosody", "prosody-http-upload-external.cfg.lua",
            "tidegate-http-upload-external.toml", "prosody", None, signs_type=True),
     Issuer("prosody JWT", "prosody", "prosody-http-file-share.cfg.lua",
-           "tidegate-http-file-share.toml", "file_share", "alice@example.org"),
+           "tidegate-http-file-share.toml", "file_share", "alice@example.org", "header"),
     Issuer("ejabberd v1", "ejabberd", "ejabberd-external-secret.yml",
            "tidegate-external-secret.toml", "ejabberd",
            hashlib.sha1(b"alice@example.org").hexdigest(), keeps_names=False),
 ]
+OURS = dict(scheme="own", owner="alice@example.org", secret="the key of the lab's own slots")
+ISSUED = [
+    Issuer("prosody component", "prosody", "prosody-component.cfg.lua",
+           "tidegate-component.toml", token="header", **OURS),
+    Issuer("ejabberd component", "ejabberd", "ejabberd-component.yml",
+           "tidegate-component.toml", token="header", **OURS),
+    Issuer("ejabberd service_url", "ejabberd", "ejabberd-service-url.yml",
+           "tidegate-service-url.toml", token="path", keeps_names=False, **OURS),
+]
 
 
-def bearing(claims, secret=UPLOAD_SECRET):
-    """`Authorization` with these claims, signed with the right secret."""
+def jwt(said, secret):
+    """A token with these claims."""
     def part(value):
         return base64.urlsafe_b64encode(value).rstrip(b"=")
     header = part(json.dumps(dict(alg="HS256", typ="JWT")).encode())
-    signed = header + b"." + part(json.dumps(claims).encode())
-    code = part(hmac.digest(secret.encode(), signed, "sha256"))
-    return dict(Authorization="Bearer " + (signed + b"." + code).decode())
+    signed = header + b"." + part(json.dumps(said).encode())
+    return (signed + b"." + part(hmac.digest(secret.encode(), signed, "sha256"))).decode()
+
+
+def token(slot):
+    """The JWT of a slot, from its header or its path."""
+    if "Authorization" in slot.headers:
+        return slot.headers["Authorization"].removeprefix("Bearer ")
+    return put_target(slot).split("/")[3]
+
+
+def bearing(issuer, slot, other):
+    """Target and fields of a PUT to the slot with another token."""
+    if issuer.token == "header":
+        return put_target(slot), dict(Authorization=f"Bearer {other}")
+    return put_target(slot).replace(token(slot), other), {}
 
 
 def claims(slot):
-    """What the token in the slot's header says."""
-    payload = slot.headers["Authorization"].split(".")[1]
+    """What the slot's token says."""
+    payload = token(slot).split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
@@ -116,12 +161,12 @@ def judged(lines):
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
-def check_slot(slot, scheme, secret, name, size, media_type):
+def check_slot(issuer, slot, name, size, media_type):
     """The slot is taken however its path is escaped, and with nothing changed about it."""
     url = urlsplit(slot.put)
     assert (url.scheme, url.netloc) == ("https", HERE), slot.put
     said = media_type or OCTETS
-    line = dict(scheme=scheme, secret=secret, target=put_target(slot), length=size, type=said,
+    line = dict(scheme=issuer.scheme, secret=issuer.secret, target=put_target(slot), length=size, type=said,
                 authorization=slot.headers.get("Authorization"))
     good = [line | dict(target=target) for target in variants(put_target(slot))]
     bad = [
@@ -132,10 +177,10 @@ def check_slot(slot, scheme, secret, name, size, media_type):
     for answer in answers[:len(good)]:
         assert answer.get("length") == size and answer["type"] == said, (slot, answer)
         assert answer["path"] == unquote(urlsplit(slot.get).path).removeprefix("/upload/"), answer
-        if scheme != "ejabberd":
-            assert answer["name"] == name, answer
+        assert not issuer.keeps_names or answer["name"] == name, answer
     for line, answer in zip(bad, answers[len(good):]):
         assert "error" in answer, (line, answer)
+    assert answers[0]["owner"] == issuer.owner, answers[0]
     return answers[0]
 
 

@@ -15,7 +15,7 @@ import matrix
 import secure
 from client import Client
 from gateway import Gateway
-from issuers import SIGNED, User
+from issuers import ISSUED, SIGNED, User
 from servers import Server
 
 CASES = matrix.CASES + habits.CASES + cuts.CASES
@@ -47,7 +47,8 @@ class Table:
 async def every_case(server, issuer, table):
     """All cases with one issuer, one after the other; what fails is noted, and the rest goes on."""
     held = slowest = 0
-    with Gateway(issuer.settings) as gateway:
+    with Gateway(issuer.settings, server, issuer.changes) as gateway:
+        gateway.connected()
         async with Client("alice@example.org/lab", server) as alice:
             for case in CASES:
                 name, began = case.__name__.replace("_", " "), time.monotonic()
@@ -70,12 +71,9 @@ def signed(issuer, table):
 
 def legs(table):
     """Name, server, its settings, and what is tried with it."""
-    yield from (signed(issuer, table) for issuer in SIGNED)
+    yield from (signed(issuer, table) for issuer in SIGNED + ISSUED)
     yield from secure.LEGS
-    for kind, file in [("prosody", "prosody-component.cfg.lua"),
-                       ("ejabberd", "ejabberd-component.yml")]:
-        for leg in component.LEGS:
-            yield f"{kind} component: {leg.__name__.replace('_', ' ')}", kind, file, leg
+    yield from component.LEGS
 
 
 def run(kind, file, leg):

@@ -45,13 +45,16 @@ async def uploads(server, settings):
         certify(where)
         tls = dict(TIDEGATE__TLS__CERTIFICATE=f"{where}/gateway.pem",
                    TIDEGATE__TLS__KEY=f"{where}/gateway.key")
-        with Gateway(settings, **tls) as gateway:
-            # The slots of the settings are on port 443, which a test does not take.
-            server.rewrite(f"https://{HERE}/", f"https://{HERE}:{gateway.port}/")
+        # The slots of the settings are on port 443, which a test does not take.
+        port = {f"https://{HERE}": f"https://{HERE}:{server.gateway}"}
+        with Gateway(settings, server, port, **tls) as gateway:
+            if f"https://{HERE}" in server.file.read_text():
+                server.rewrite(port)
+            gateway.connected()
             client = [sys.executable, __file__, server.kind, str(server.c2s)]
             refused = subprocess.run(client, capture_output=True, text=True, timeout=DEADLINE)
             assert "CERTIFICATE_VERIFY_FAILED" in refused.stderr, refused
-            assert gateway.sessions() == []
+            assert all(session["offset"] == 0 for session in gateway.sessions())
             trusting = dict(os.environ, SSL_CERT_FILE=f"{where}/ca.pem")
             return subprocess.run(client, env=trusting, check=True, stdout=subprocess.PIPE,
                                   text=True, timeout=DEADLINE).stdout.strip()
@@ -85,6 +88,12 @@ LEGS = [
      lambda server: uploads(server, "tidegate-http-file-share.toml")),
     ("ejabberd v1 over TLS", "ejabberd", "ejabberd-external-secret.yml",
      lambda server: uploads(server, "tidegate-external-secret.toml")),
+    ("ejabberd service_url over TLS", "ejabberd", "ejabberd-service-url.yml",
+     lambda server: uploads(server, "tidegate-service-url.toml")),
+    ("prosody component over TLS", "prosody", "prosody-component.cfg.lua",
+     lambda server: uploads(server, "tidegate-component.toml")),
+    ("ejabberd component over TLS", "ejabberd", "ejabberd-component.yml",
+     lambda server: uploads(server, "tidegate-component.toml")),
 ]
 
 

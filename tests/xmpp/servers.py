@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import time
 
-CONFIG = pathlib.Path(__file__).resolve().parent.parent.parent / "config" / "xmpp"
+from gateway import CONFIG, changed
+
 # A busy machine starts ejabberd in half a minute.
 DEADLINE = 90
 
@@ -63,8 +64,12 @@ class Server:
         self.kind, self.file = kind, CONFIG / file
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tidegate-xmpp-"))
         self.c2s, self.component, self.http = free_port(), free_port(), free_port()
+        # Where the gateway is going to be, for those that ask it.
+        self.gateway = free_port()
         self.process = None
-        self.changes = {}
+        # The only changes to the file that operators get: ports that are free.
+        self.changes = {"port: 5347": f"port: {self.component}",
+                        "127.0.0.1:8080": f"127.0.0.1:{self.gateway}"}
 
     def __enter__(self):
         self.write()
@@ -79,10 +84,10 @@ class Server:
         self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def rewrite(self, old, new):
-        """Starts again with this one change to the file that operators get."""
+    def rewrite(self, changes):
+        """Starts again with one more change to the file that operators get."""
         self.stop()
-        self.changes[old] = new
+        self.changes |= changes
         self.write()
         self.start()
 
@@ -94,10 +99,7 @@ class Server:
 
     def included(self, name):
         """The file that operators get; a copy if something has to be changed in it."""
-        text = self.file.read_text()
-        for old, new in self.changes.items():
-            assert old in text, old
-            text = text.replace(old, new)
+        text = changed(self.file.read_text(), self.changes)
         if text == self.file.read_text():
             return self.file
         (self.dir / name).write_text(text)
@@ -115,11 +117,8 @@ class Server:
 
     def write_ejabberd(self):
         # Without @HOST@ in its put_url, mod_http_upload serves one host only.
-        one = "external_secret" in self.file.read_text()
+        one = "put_url" in self.file.read_text()
         hosts = "example.org" if one else "example.org, elsewhere.example"
-        if "port: 5347" in self.file.read_text():
-            # The only change to the file that operators get: a port that is free.
-            self.changes["port: 5347"] = f"port: {self.component}"
         included = self.included("included.yml")
         text = EJABBERD.format(file=included, c2s=self.c2s, hosts=hosts)
         (self.dir / "ejabberd.yml").write_text(text)
