@@ -79,7 +79,7 @@ impl Metrics {
         let uploads = Uploads::default();
         uploads.register(own);
         let slots = Family::<Decided, Counter>::default();
-        let orders = "Requests for slots that came as far as being judged, by what became of them";
+        let orders = "Requests for slots, by what became of them";
         own.register("slots", orders, slots.clone());
         for decision in Decision::ALL {
             drop(slots.get_or_create(&Decided { outcome: DecisionLabel(decision) }));

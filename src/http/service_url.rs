@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use crate::protocol::head::ResponseHead;
 use crate::protocol::xep0363::service_url;
 use crate::protocol::xep0363::slot::{Carrier, Slot, SlotOrder, SlotRefusal};
-use crate::slots::{Access, BareJid, SlotDesk};
+use crate::slots::{Access, BareJid, SlotDesk, Slots as _};
 
 use super::call::Call;
 use super::gateway::Gateway;

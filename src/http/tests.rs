@@ -29,6 +29,7 @@ use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettin
 use super::{Gateway, GatewayError};
 
 mod chunked;
+mod desk;
 mod slots;
 
 fn settings() -> HttpSettings {

@@ -11,7 +11,7 @@ use crate::http::service_url::ServiceUrl;
 use crate::http::settings::{SlotSettings, SlotTenant};
 use crate::protocol::xep0363::Secret;
 use crate::protocol::xep0363::slot::Issuer;
-use crate::slots::{Access, DeskParts, Offer, Offers, SlotDesk, Slots, Witness};
+use crate::slots::{Access, DeskParts, Offer, Offers, SlotDesk, Witness};
 use crate::upload::UploadLength;
 use crate::xmpp::backoff::Backoff;
 use crate::xmpp::{Component, ComponentSettings, Timings};
@@ -63,7 +63,7 @@ pub(super) fn build(
         }
         if let Some(table) = &tenant.component {
             let component = component(table, &desk).map_err(failed(tenant))?;
-            doors.components.add(component, desk as Arc<dyn Slots>);
+            doors.components.add(component, desk);
         }
     }
     Ok(doors)

@@ -71,11 +71,6 @@ impl SlotDesk {
         made
     }
 
-    /// Takes note of an order that did not come as far as this.
-    pub fn note_refused(&self, refusal: &SlotRefusal) {
-        self.parts.witness.decided(Decision::of(refusal));
-    }
-
     async fn make(&self, order: SlotOrder, carrier: Carrier) -> Result<Slot, SlotRefusal> {
         let (parts, now) = (&self.parts, self.parts.clock.now());
         let retention = parts.offers.keeping(order.purpose).retention();
@@ -109,6 +104,10 @@ impl SlotDesk {
 impl Slots for SlotDesk {
     fn request(&self, order: SlotOrder) -> Pending<'_> {
         Box::pin(self.grant(order, Carrier::Header))
+    }
+
+    fn note_refused(&self, refusal: &SlotRefusal) {
+        self.parts.witness.decided(Decision::of(refusal));
     }
 }
 

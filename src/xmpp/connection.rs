@@ -142,8 +142,13 @@ impl Connection {
         match turn {
             Turn::Silence => Ok(()),
             Turn::Answer(answer) => self.wire.send(&answer).await,
+            Turn::Refuse { refusal, answer } => {
+                slots.note_refused(&refusal);
+                self.wire.send(&answer).await
+            }
             Turn::Ask { reply, .. } if making.len() >= self.settings.max_pending => {
                 let busy = SlotRefusal::QuotaReached { retry_at: None };
+                slots.note_refused(&SlotRefusal::Unavailable);
                 self.wire.send(&upload::refused(&reply, &busy)).await
             }
             Turn::Ask { order, reply } => {
@@ -163,7 +168,11 @@ async fn make(
     patience: Duration,
 ) -> Element {
     let made = timeout(patience, slots.request(order)).await;
-    match made.unwrap_or(Err(SlotRefusal::Unavailable)) {
+    let late = |_| {
+        slots.note_refused(&SlotRefusal::Unavailable);
+        Err(SlotRefusal::Unavailable)
+    };
+    match made.unwrap_or_else(late) {
         Ok(slot) => reply.result(Some(upload::granted(&slot))),
         Err(refusal) => upload::refused(&reply, &refusal),
     }
