@@ -184,7 +184,8 @@ async def service_url(server):
         path = "/slots/change-this-path"
         for query, status in [("jid=a%40example.org&name=x&size=1", 200), ("", 400),
                               ("jid=a%40example.org&name=x&size=-1", 400),
-                              ("jid=a%40example.org&name=x&size=1001", 402),
+                              ("jid=alice%40example.org&name=x&size=500", 402),
+                              ("jid=alice%40example.org&name=x&size=1001", 413),
                               (f"jid=a%40example.org&name=x&size={MAX + 1}", 413)]:
             told = ours.ask("GET", f"{path}?{query}")
             assert told[0] == status, (query, told[0], told[2])

@@ -85,9 +85,13 @@ class Server:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def rewrite(self, changes):
-        """Starts again with one more change to the file that operators get."""
+        """Starts again with further changes to the file that operators get, if it has what they change."""
+        text = self.file.read_text()
+        if not any(old in text for old in changes):
+            return
         self.stop()
-        self.changes |= changes
+        # The new ones come first: those of before may change what they look for.
+        self.changes = changes | self.changes
         self.write()
         self.start()
 
