@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::storage::{StorageError, Stored, Tail};
 use crate::upload::transition::{ConcatOrder, Progress};
 use crate::upload::{
-    Metadata, NewSession, Owner, Phase, Received, Refusal, Relation, Session, UploadId,
-    UploadLength, UploadOffset,
+    Owner, Phase, Received, Refusal, Relation, Session, UploadId, UploadLength, UploadOffset,
 };
 
 use super::error::EngineError;
@@ -79,7 +78,7 @@ impl Engine {
 }
 
 impl Shared {
-    async fn order_final(self: &Arc<Self>, order: &ConcatOrder) -> Result<Session, EngineError> {
+    async fn order_final(&self, order: &ConcatOrder) -> Result<Session, EngineError> {
         let limits = &self.settings.limits;
         if order.parts.len() > limits.max_parts {
             return Err(Refusal::TooManyParts { max: limits.max_parts }.into());
@@ -88,11 +87,6 @@ impl Shared {
         let (id, now) = (UploadId::generate(), self.clock.now());
         let session = Session::assemble(id, order, &parts, limits, self.boot.clone(), now)?;
         self.has_room_for(session.length().map_or(0, UploadLength::get))?;
-        let owner = order.owner.clone();
-        let new = NewSession::of(owner, session.length(), Metadata::default());
-        let relation = session.relation().clone();
-        let mut new = NewSession { relation, quota: order.quota, ..new };
-        let _admission = self.admit(&mut new, id).await?;
         self.sessions.create(&session).await?;
         self.observer.observe(Event::Created);
         self.scribe.note(&session).await;

@@ -13,7 +13,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::storage::StorageError;
 use crate::upload::quota::{Grant, Standing};
 use crate::upload::{
-    Departure, Holding, NewSession, Owner, Quota, Refusal, Relation, UploadId, UploadLength,
+    Departure, Holding, NewSession, Owner, Quota, Refusal, UploadId, UploadLength,
 };
 
 use super::Shared;
@@ -130,12 +130,8 @@ impl Shared {
             new.max_length = Some(new.max_length.map_or(max, |own| own.min(max)));
         }
         let (bytes, created_at) = (wanted.unwrap_or(0), self.clock.now());
-        let day_bytes = match new.relation {
-            Relation::Final { .. } => 0,
-            Relation::Whole | Relation::Partial => bytes,
-        };
         let (standing, expires_at) = (Standing::Running, None);
-        let holding = Holding { id, standing, created_at, expires_at, bytes, day_bytes };
+        let holding = Holding { id, standing, created_at, expires_at, bytes, day_bytes: bytes };
         Ok(Some(self.quotas.promise(&new.owner, holding)))
     }
 

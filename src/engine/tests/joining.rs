@@ -9,7 +9,6 @@ fn order(parts: &[UploadId]) -> ConcatOrder {
         metadata: Metadata::default(),
         parts: parts.to_vec(),
         max_length: None,
-        quota: None,
         as_received: "final;/files/a /files/b".to_owned(),
     }
 }

@@ -69,8 +69,7 @@ pub fn read(
         Some(UploadConcat::Final { parts, as_received }) => {
             without_length_and_body(head)?;
             let max_length = None;
-            let order =
-                ConcatOrder { owner, metadata, parts, as_received, max_length, quota: None };
+            let order = ConcatOrder { owner, metadata, parts, as_received, max_length };
             return Ok(Create::Final(order));
         }
         Some(UploadConcat::Partial) => Relation::Partial,

@@ -101,7 +101,6 @@ mod tests {
         let part = session(new(Some(10), Relation::Partial));
         let order = ConcatOrder {
             max_length: None,
-            quota: None,
             owner: Owner::anonymous(),
             metadata: Metadata::default(),
             parts: vec![part.id()],

@@ -4,7 +4,6 @@ use crate::upload::id::UploadId;
 use crate::upload::limits::Limits;
 use crate::upload::metadata::Metadata;
 use crate::upload::quantity::UploadLength;
-use crate::upload::quota::Quota;
 use crate::upload::refusal::Refusal;
 use crate::upload::relation::Relation;
 use crate::upload::session::{BootId, NewSession, Owner, Phase, Session};
@@ -25,8 +24,6 @@ pub struct ConcatOrder {
     pub as_received: String,
     /// Longest it may become, where that is less than the configured maximum.
     pub max_length: Option<UploadLength>,
-    /// What its owner may have.
-    pub quota: Option<Quota>,
 }
 
 impl Session {

@@ -71,7 +71,6 @@ fn order(parts: &[Session]) -> ConcatOrder {
         parts: parts.iter().map(Session::id).collect(),
         as_received: "final;…".to_owned(),
         max_length: None,
-        quota: None,
     }
 }
 

@@ -115,7 +115,6 @@ fn a_final_upload_takes_no_chunk_and_a_complete_one_needs_none() {
         parts: vec![part.id()],
         as_received: String::new(),
         max_length: None,
-        quota: None,
     };
     let id = UploadId::generate();
     let whole = Session::assemble(id, &order, &[part], &Limits::default(), boot(), NOW).unwrap();
