@@ -11,6 +11,7 @@ from gateway import Gateway
 from issuers import HERE, ISSUED, MAX, OCTETS, User, claims
 from matrix import refusal
 
+COMPONENT_SECRET = "change-this-component-secret"
 SETTINGS = "tidegate-component.toml"
 # Waits are shortened where a test would wait for them.
 HASTE = 'reconnect_first = "50ms"\nreconnect_longest = "500ms"\n'
@@ -134,7 +135,7 @@ async def comes_back(server):
 
 async def wrong_secret(server):
     """A wrong secret is told by its name, to the operator too."""
-    with gateway(server, HASTE, **{"change-this-component-secret": "wrong"}) as ours:
+    with gateway(server, HASTE, **{COMPONENT_SECRET: "wrong"}) as ours:
         ours.complains("not-authorized")
         assert not ours.looked_at()[0]["connected"]
     return "not-authorized is what the operator sees"

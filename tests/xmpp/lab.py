@@ -11,6 +11,7 @@ import traceback
 import component
 import cuts
 import habits
+import hostile
 import matrix
 import secure
 from client import Client
@@ -46,7 +47,7 @@ class Table:
 
 async def every_case(server, issuer, table):
     """All cases with one issuer, one after the other; what fails is noted, and the rest goes on."""
-    held = slowest = 0
+    held, beside, slowest = 0, 0, 0.0
     with Gateway(issuer.settings, server, issuer.changes) as gateway:
         gateway.connected()
         async with Client("alice@example.org/lab", server) as alice:
@@ -56,13 +57,14 @@ async def every_case(server, issuer, table):
                     await case(User(issuer, alice, gateway))
                     outcome, held = "ok", held + 1
                 except matrix.DoesNotApply:
-                    outcome = "-"
+                    outcome, beside = "-", beside + 1
                 except Exception:
                     outcome = "FAIL"
                     table.fail(f"{issuer.name}, {name}")
                 table.note(name, issuer.name, outcome)
                 slowest = max(slowest, time.monotonic() - began)
-    return f"{held} of {len(CASES)} cases held, the slowest took {slowest:.1f} s"
+    return (f"{held} of {len(CASES)} cases held, {beside} do not apply, "
+            f"the slowest took {slowest:.1f} s")
 
 
 def signed(issuer, table):
@@ -74,9 +76,12 @@ def legs(table):
     yield from (signed(issuer, table) for issuer in SIGNED + ISSUED)
     yield from secure.LEGS
     yield from component.LEGS
+    yield from hostile.LEGS
 
 
 def run(kind, file, leg):
+    if kind is None:
+        return asyncio.run(leg(None))
     with Server(kind, file) as server:
         try:
             return asyncio.run(leg(server))
