@@ -1,6 +1,6 @@
 //! Every command and flag.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -72,6 +72,16 @@ pub(super) enum Command {
         #[arg(long)]
         rebuild: bool,
     },
+    /// Take in the files of another server, so that they are served at their old addresses. The
+    /// gateway must not run. Exit code 5: not all of them could be.
+    Import(ImportOptions),
+    /// Make settings out of those of another server, named by --config, and take its files in.
+    /// Exit code 5: something needs a decision.
+    Migrate {
+        /// Which server.
+        #[command(subcommand)]
+        from: MigrateFrom,
+    },
     /// Ask a running gateway whether it is ready. Exit code 4: it is not.
     Health,
     /// Print a completion script.
@@ -79,6 +89,48 @@ pub(super) enum Command {
         /// For which shell.
         shell: Shell,
     },
+}
+
+/// Which files are taken in, and how.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ImportOptions {
+    /// The directory below which they lie, each at the path it has in its address. It is only read.
+    #[arg(value_name = "DIR")]
+    pub(super) directory: PathBuf,
+    /// The base path of the tenant in xep0363.tenants whose files they are.
+    #[arg(long, value_name = "BASE_PATH")]
+    pub(super) tenant: String,
+    /// Give the files a second name instead of copying them. Nobody may write to the old ones then.
+    #[arg(long)]
+    pub(super) hard_link: bool,
+    /// A directory below it that holds something else; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub(super) without: Vec<PathBuf>,
+    /// Leave out x.thumb.jpg where there is another x.*: previews of hmac-file-server.
+    #[arg(long)]
+    pub(super) without_previews: bool,
+}
+
+/// Whose settings and files are taken over.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum MigrateFrom {
+    /// hmac-file-server. Says of every key what became of it; changes nothing of the old server.
+    HmacFileServer(MigrateOptions),
+}
+
+/// What is written.
+#[derive(Clone, Debug, Args)]
+pub(super) struct MigrateOptions {
+    /// Where the new settings go, the secret in a file beside them; nothing is overwritten. Without
+    /// it the settings are printed, and the secret is not.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Take the files below storage_path in as well. Neither server may run.
+    #[arg(long, requires = "output")]
+    pub(super) import: bool,
+    /// Give the files a second name instead of copying them. Nobody may write to the old ones then.
+    #[arg(long, requires = "import")]
+    pub(super) hard_link: bool,
 }
 
 /// What about the settings.
@@ -160,6 +212,29 @@ impl Arguments {
     ///
     /// [`ConfigError`]: everything that is wrong with them.
     pub(super) fn settings(&self) -> Result<Settings, ConfigError> {
+        self.settings_of(self.common.config.clone())
+    }
+
+    /// As [`Arguments::settings`], with this file instead of the one that was named.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::settings`].
+    pub(super) fn settings_in(&self, file: PathBuf) -> Result<Settings, ConfigError> {
+        self.settings_of(Some(file))
+    }
+
+    /// The file named by `--config`.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        self.common.config.as_deref()
+    }
+
+    /// The directory named by `--data-dir`.
+    pub(super) fn data_dir(&self) -> Option<&Path> {
+        self.common.data_dir.as_deref().map(Path::new)
+    }
+
+    fn settings_of(&self, file: Option<PathBuf>) -> Result<Settings, ConfigError> {
         let flags = [
             ("--listen", "listen", &self.common.listen),
             ("--admin-listen", "admin_listen", &self.common.admin_listen),
@@ -168,7 +243,7 @@ impl Arguments {
         let given = flags.into_iter().filter_map(|(name, key, value)| {
             Some(Flag { name, key: ("server", key), value: value.clone()? })
         });
-        load(&Sources::of_process(self.common.config.clone(), given.collect()))
+        load(&Sources::of_process(file, given.collect()))
     }
 }
 

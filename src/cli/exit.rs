@@ -17,6 +17,8 @@ pub(super) enum Exit {
     Damage,
     /// 4: `health` found no gateway that is ready.
     NotReady,
+    /// 5: something was left that somebody has to decide or repeat; the output says what.
+    Unfinished,
     /// 78: the settings are wrong (`EX_CONFIG`); starting again will not help.
     Settings,
 }
@@ -29,6 +31,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Damage => 3,
             Exit::NotReady => 4,
+            Exit::Unfinished => 5,
             Exit::Settings => 78,
         })
     }

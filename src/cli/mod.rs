@@ -10,6 +10,8 @@
 //! | `owners` | shows what one owner has, removes all of it |
 //! | `link` | makes links that let somebody upload |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `import` | takes files of another server in |
+//! | `migrate` | takes the settings and the files of another server over |
 //! | `health` | asks a running gateway whether it is ready |
 
 mod arguments;
@@ -17,7 +19,9 @@ mod config;
 mod doctor;
 mod exit;
 mod health;
+mod import;
 mod link;
+mod migrate;
 mod owners;
 mod serve;
 mod sessions;
@@ -64,6 +68,8 @@ fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit>
         Some(Command::Owners { command }) => owners::run(arguments, command, out),
         Some(Command::Link { command }) => link::run(arguments, command, out),
         Some(Command::Doctor { rebuild }) => doctor::run(arguments, *rebuild, out),
+        Some(Command::Import(options)) => import::run(arguments, options, out),
+        Some(Command::Migrate { from }) => migrate::run(arguments, from, out),
         Some(Command::Health) => health::run(arguments, out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

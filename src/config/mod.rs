@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `settings` | every section and key, with its built-in default |
 //! | `load` | the layers, and who said what |
+//! | `hmac_file_server` | the settings of that server, taken over |
 //! | `known` | which keys exist, and the nearest one to a key that does not |
 //! | `check` | what only several keys together can get wrong |
 //! | `problem` | what is wrong, where, and what would be right |
@@ -22,6 +23,7 @@ pub mod absent;
 pub mod address;
 pub mod check;
 pub mod duration;
+pub mod hmac_file_server;
 pub mod known;
 pub mod load;
 pub mod problem;

@@ -116,8 +116,11 @@ pub enum TenantError {
     /// There is nothing that could sign a `DELETE`.
     #[error("delete_secret is for the scheme \"metronome\" alone, and not empty")]
     Delete,
-    /// Nothing says where clients reach its slots.
-    #[error("neither public_url nor server.public_url says where clients reach its slots")]
+    /// Nothing says where clients reach its slots, or it is no address.
+    #[error(
+        "public_url, or else server.public_url, has to say where clients reach its slots: \
+         http(s)://host[:port][/prefix]"
+    )]
     PublicUrl,
     /// The path is no base path.
     #[error("base_path is not a path; write for instance \"/upload\"")]
@@ -237,6 +240,28 @@ mod tests {
         assert_eq!(TenantSettings::of(SlotScheme::Own).signs_with().unwrap(), None);
         let empty = TenantSettings { secret: Some(Secret::new(String::new())), ..direct };
         assert!(matches!(empty.signs_with(), Err(TenantError::Empty)));
+    }
+
+    #[test]
+    fn a_tenant_with_everything_can_be_shown() {
+        let text = "scheme = \"own\"
+            retention = \"none\"
+            slot_lifetime = \"60s\"
+            media_types = [\"image/*\"]
+            quota = { total = \"1GB\", when_full = \"delete_oldest\" }
+            purposes = { profile = { max_size = \"1MB\", retention = \"1h\" }, permanent = {} }
+            [component]
+            domain = \"up.example\"
+            users = [\"example\"]
+            [service_url]
+            path = \"/x\"";
+        let tenant: TenantSettings = toml::from_str(text).unwrap();
+        let shown: TenantSettings = toml::from_str(&toml::to_string(&tenant).unwrap()).unwrap();
+        let hidden = ServiceUrlTable {
+            path: Secret::new("(hidden)".to_owned()),
+            ..tenant.service_url.clone().unwrap()
+        };
+        assert_eq!(shown, TenantSettings { service_url: Some(hidden), ..tenant });
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! | `concat` | a final upload out of partial ones |
 //! | `owner` | all that one owner has |
 //! | `quota` | one upload more, if its owner may have it |
+//! | `adopt` | a file of this machine becomes a finished upload |
 //! | `transfer` | bytes on their way: written where they arrive, handed back |
 //! | `ledger` | the account of a transfer: sync, publish, commit – what makes bytes count |
 //! | `account` | the record of an upload while its chunks are written |
@@ -28,6 +29,7 @@
 //! | `settings`, `clock`, `error` | bounds, time, failures |
 
 mod account;
+mod adopt;
 mod append;
 mod chunk;
 mod clock;
@@ -60,6 +62,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::storage::{BlobStore, Joining, Room, SessionStore, StorageError};
 use crate::upload::{BootId, Limits};
 
+pub use adopt::{AdoptOrder, Adopted};
 pub use append::AppendOrder;
 pub use chunk::{ChunkOrder, ChunkStart};
 pub use clock::{Clock, SystemClock};

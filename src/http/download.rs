@@ -104,7 +104,11 @@ fn sharing(call: &Call<'_>, session: &Session) -> Sharing {
 }
 
 fn representation(session: &Session, sharing: Sharing) -> Representation {
-    Representation::of(session, sharing, |ending| {
-        Some(actix_files::file_extension_to_mime(ending).essence_str().to_owned())
-    })
+    Representation::of(session, sharing, |ending| Some(media_type(ending)))
+}
+
+/// The media type that the ending of a name suggests.
+#[must_use]
+pub fn media_type(ending: &str) -> String {
+    actix_files::file_extension_to_mime(ending).essence_str().to_owned()
 }

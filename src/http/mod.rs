@@ -79,4 +79,5 @@ mod turn;
 mod tus;
 mod welcome;
 
+pub use download::media_type;
 pub use gateway::{Gateway, GatewayError};

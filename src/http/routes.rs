@@ -11,6 +11,8 @@
 //! | where ejabberd asks for slots | `GET` answers with one |
 //! | anything below a tenant's base path | a slot: `PUT` stores, `GET` and `HEAD` fetch, `DELETE`, `OPTIONS` |
 //!
+//! A tenant at the root has whatever is left: the first rows go before it.
+//!
 //! The method is chosen in the handlers, because it may be overridden by a field (T-11).
 
 use actix_web::web::{Data, ServiceConfig, resource, to};
@@ -45,4 +47,22 @@ pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
             .default_service(to(slots::elsewhere))
             .app_data(gateway);
     }
+}
+
+/// Whether `path` has a route of its own, so that it is never a slot, not even of a tenant at the
+/// root. Says what the patterns above say, for whoever has to know before there is a handler.
+pub(super) fn are_fixed(path: &str, gateway: &Gateway) -> bool {
+    let forms = gateway.settings.form_path.as_deref();
+    let chunked = [CHUNKED_UPLOAD, UPLOAD_STATUS];
+    let chunked = chunked.into_iter().filter(|_| gateway.chunks.is_some());
+    let rest_behind = |at: &str| path.strip_prefix(at);
+    forms.and_then(rest_behind).is_some_and(|rest| matches!(rest, "" | "/"))
+        || chunked
+            .chain([gateway.settings.base_path.as_str()])
+            .filter_map(rest_behind)
+            .any(|rest| rest.is_empty() || rest.strip_prefix('/').is_some_and(is_one_segment))
+}
+
+fn is_one_segment(text: &str) -> bool {
+    !text.contains('/')
 }

@@ -25,7 +25,7 @@ use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reply::{Tail, response};
 use super::settings::SlotTenant;
-use super::tus;
+use super::{routes, tus};
 
 mod continued;
 
@@ -66,6 +66,9 @@ pub(super) async fn elsewhere(
 
 /// What can be said before the body, without a store; `None` elsewhere than at slots.
 pub(super) fn judged(call: &Call<'_>) -> Option<Result<(), Failure>> {
+    if routes::are_fixed(call.head.path, call.gateway) {
+        return None;
+    }
     let tenant = tenant_of(call)?;
     Some(match call.method {
         Method::Put | Method::Post if call.brings_a_chunk() => Ok(()),

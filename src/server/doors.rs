@@ -50,7 +50,7 @@ pub(super) fn build(
             issuer,
             ids: slots.ids.clone(),
             base: built.tenant.base.clone(),
-            offers: offers(tenant),
+            offers: offers(settings, tenant),
             lifetime: tenant.slot_lifetime().get(),
             quota: built.quota,
             clock: Arc::new(SystemClock),
@@ -80,8 +80,12 @@ fn issuer(
         .ok_or(TenantError::PublicUrl)
 }
 
-fn offers(tenant: &TenantSettings) -> Offers {
-    let length = |size: Option<Size>| size.map(Size::get).and_then(UploadLength::new);
+fn offers(settings: &Settings, tenant: &TenantSettings) -> Offers {
+    // Clients are told what would be refused for any upload.
+    let most = settings.tus.max_size;
+    let length = |size: Option<Size>| {
+        size.into_iter().chain(most).min().map(Size::get).and_then(UploadLength::new)
+    };
     let offer = |table: &PurposeTable| Offer {
         max_size: length(table.max_size.or(tenant.max_size)),
         keeping: keeping(table.retention.or(tenant.retention)),
@@ -100,7 +104,7 @@ fn service_url(table: &ServiceUrlTable, desk: Arc<SlotDesk>) -> ServiceUrl {
     // Without a word about who may, ejabberd's own rule is all there is.
     let said = !table.users.is_empty() || !table.jids.is_empty();
     ServiceUrl {
-        path: table.path.clone(),
+        path: table.path.expose().to_owned(),
         allow: table.allow.clone(),
         access: said.then(|| Access::new(&table.users, &table.jids)),
         desk,
@@ -159,15 +163,26 @@ mod tests {
 
     #[test]
     fn what_a_purpose_does_not_say_is_as_for_messages() {
-        let offers = offers(&tenant(
+        let tenant = tenant(
             "max_size = \"1MB\"\nretention = \"30d\"
              purposes = { profile = { max_size = \"1KB\", retention = \"none\" }, permanent = {} }",
-        ));
+        );
+        let offers = offers(&Settings::default(), &tenant);
         let profile = offers.profile.unwrap();
         assert_eq!(profile.max_size, UploadLength::new(1000));
         assert_eq!(profile.keeping, crate::slots::Keeping::Own(None));
         assert_eq!(offers.permanent, Some(offers.message));
         assert_eq!(offers.message.max_size, UploadLength::new(1_000_000));
         assert_eq!(offers.ephemeral, None);
+    }
+
+    #[test]
+    fn no_larger_file_is_offered_than_is_taken_of_anybody() {
+        let mut settings = Settings::default();
+        settings.tus.max_size = Some(Size::kib(1));
+        for said in ["", "max_size = \"1MB\""] {
+            let offered = offers(&settings, &tenant(said)).message.max_size;
+            assert_eq!(offered, UploadLength::new(1024), "{said}");
+        }
     }
 }

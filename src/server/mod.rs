@@ -18,6 +18,7 @@
 //! | `components` | components of XMPP servers, started and stopped |
 //! | `notify` | systemd |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `import` | files of another server become uploads |
 //! | `sessions` | uploads, for operators |
 //! | `admin_client` | asks a running gateway |
 //! | `error` | why it does not run, and what to do |
@@ -31,6 +32,7 @@ pub mod data_dir;
 pub mod doctor;
 mod doors;
 pub mod error;
+pub mod import;
 pub mod links;
 pub mod notify;
 pub mod secret;

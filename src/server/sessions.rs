@@ -68,8 +68,8 @@ pub enum Sessions {
 /// The stores, opened for one command.
 #[derive(Debug)]
 pub struct Offline {
-    engine: Engine,
-    _data: DataDir,
+    pub(super) engine: Engine,
+    pub(super) data: DataDir,
 }
 
 impl Sessions {
@@ -216,12 +216,13 @@ struct Page {
     sessions: Vec<SessionView>,
 }
 
-async fn offline(settings: &Settings) -> Result<Offline, ServerError> {
+/// Opens the stores of the data directory for one command.
+pub(super) async fn offline(settings: &Settings) -> Result<Offline, ServerError> {
     let data = DataDir::claim(&settings.server.data_dir)?;
     let nobody: Arc<dyn Observer> = Arc::new(Unobserved);
     let stores = wiring::open(&data, settings, &nobody).await?;
     let engine = wiring::engine(stores, settings, nobody)?;
-    Ok(Offline { engine, _data: data })
+    Ok(Offline { engine, data })
 }
 
 fn owner_path(name: &str) -> String {

@@ -73,3 +73,48 @@ fn scheme(scheme: SlotScheme, delete_secret: Option<Secret>) -> Scheme {
         SlotScheme::Own => Scheme::Own,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upload::Quota;
+
+    fn built(folder: &std::path::Path, text: &str) -> Vec<SlotTenant> {
+        let xep0363 = toml::from_str(text).unwrap();
+        let quota = toml::from_str("running = 1").unwrap();
+        let settings = Settings { xep0363, quota, ..Settings::default() };
+        build(&DataDir::claim(folder).unwrap(), &settings).unwrap().tenants
+    }
+
+    #[test]
+    fn a_tenant_without_a_secret_has_a_key_of_its_own_that_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let two = "[[tenants]]\nscheme = \"own\"\nbase_path = \"/a\"
+            [[tenants]]\nscheme = \"own\"\nbase_path = \"/b\"";
+        let (one, again) = (built(folder.path(), two), built(folder.path(), two));
+        assert_eq!(one[0].tenant.secret, again[0].tenant.secret);
+        assert_ne!(one[0].tenant.secret, one[1].tenant.secret);
+        let given = built(folder.path(), "[[tenants]]\nscheme = \"own\"\nsecret = \"given\"");
+        assert_eq!(Some(given[0].tenant.secret.clone()), Secret::new("given"));
+    }
+
+    #[test]
+    fn a_table_of_a_tenant_stands_in_place_of_the_global_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let running = |most| Some(Quota { running: Some(most), ..Quota::default() });
+        for (table, quota) in
+            [("", running(1)), ("quota = {}", None), ("quota = { running = 2 }", running(2))]
+        {
+            let text = format!("[[tenants]]\nscheme = \"own\"\n{table}");
+            assert_eq!(built(folder.path(), &text)[0].quota, quota, "{table}");
+        }
+    }
+
+    #[test]
+    fn none_is_for_ever_and_nothing_is_as_configured() {
+        assert_eq!(keeping(None), Keeping::Configured);
+        assert_eq!(keeping(Some(Kept::ForEver)), Keeping::Own(None));
+        let hour = Span::hours(1);
+        assert_eq!(keeping(Some(Kept::For(hour))), Keeping::Own(Some(hour.get())));
+    }
+}

@@ -1,5 +1,8 @@
 //! [`BlobStore`]: holds the bytes of uploads.
 
+use std::fs::File;
+use std::path::PathBuf;
+
 use bytes::Bytes;
 
 use crate::upload::{UploadId, UploadOffset};
@@ -26,6 +29,25 @@ pub struct BlobState {
     pub offset: UploadOffset,
     /// Whether it was published.
     pub published: bool,
+}
+
+/// A file that lies on this machine, and is not ours.
+#[derive(Debug)]
+pub struct LocalFile {
+    /// Open for reading, at its beginning; says which file is meant.
+    pub file: File,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// How a file is taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeIn {
+    /// Its bytes are copied, in the kernel where that can be done.
+    Copy,
+    /// It gets a second name: no bytes are copied, but whoever changes the file in its old place
+    /// changes the blob. Only within one file system.
+    Link,
 }
 
 /// Room on the device.
@@ -77,6 +99,13 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Appends the whole published `part` to the unpublished blob `target` at `at`, without
     /// carrying the bytes through the process where the device can; returns the bytes appended.
     fn join(&self, target: UploadId, at: UploadOffset, part: UploadId) -> Pending<'_, u64>;
+
+    /// Makes a file of this machine a published blob, of which nothing may be there yet; returns its
+    /// bytes. The file stays as it is, and where it is.
+    ///
+    /// All of it or nothing: a file that is changed meanwhile is refused as damaged, and what was
+    /// copied of it is an unpublished blob to be deleted.
+    fn take_in(&self, id: UploadId, from: LocalFile, way: TakeIn) -> Pending<'_, u64>;
 
     /// How much may still be written. Cheap: may be a fraction of a second old.
     ///

@@ -20,7 +20,9 @@ pub mod error;
 pub mod session;
 pub mod session_store;
 
-pub use blob_store::{BlobReader, BlobState, BlobStore, BlobWriter, Joining, Labels, Room, Tail};
+pub use blob_store::{
+    BlobReader, BlobState, BlobStore, BlobWriter, Joining, Labels, LocalFile, Room, Tail, TakeIn,
+};
 pub use error::StorageError;
 pub use session_store::{Revision, SessionStore, Stored};
 

@@ -17,6 +17,7 @@ use super::session::{BootId, Departure, Memory, NewSession, Owner, Phase, Retent
 use super::sums::Sums;
 use super::time::Timestamp;
 
+mod adopt;
 mod chunks;
 mod concat;
 

@@ -27,6 +27,13 @@ pub(super) fn check(settings: &Settings, tenant: &TenantSettings, doubts: &mut D
     issuing(settings, tenant, &mut complain);
     if let Some(component) = &tenant.component {
         of_component(component, &mut complain);
+        if is_doubled(settings, tenant, component) {
+            complain(
+                "component.domain is that of another tenant at the same server, which takes one \
+                 connection for each; give each tenant a component of its own"
+                    .to_owned(),
+            );
+        }
     }
     if let Some(door) = &tenant.service_url {
         accounts("service_url", &door.users, &door.jids, &mut complain);
@@ -36,7 +43,7 @@ pub(super) fn check(settings: &Settings, tenant: &TenantSettings, doubts: &mut D
                     .to_owned(),
             );
         }
-        place(settings, tenant, door, doubts);
+        place(settings, tenant, door, &mut complain);
     }
 }
 
@@ -126,6 +133,16 @@ fn of_component(component: &ComponentTable, complain: &mut impl FnMut(String)) {
     bounds(component, complain);
 }
 
+fn is_doubled(settings: &Settings, tenant: &TenantSettings, component: &ComponentTable) -> bool {
+    let same = |other: &TenantSettings| {
+        other.base_path != tenant.base_path
+            && other.component.as_ref().is_some_and(|other| {
+                other.server == component.server && other.domain == component.domain
+            })
+    };
+    settings.xep0363.tenants.iter().any(same)
+}
+
 fn bounds(component: &ComponentTable, complain: &mut impl FnMut(String)) {
     let bytes = component.max_stanza.get();
     if !(1024..=1024 * 1024).contains(&bytes) {
@@ -189,34 +206,35 @@ fn is_server(text: &str) -> bool {
     })
 }
 
-/// Nothing else is served where ejabberd asks.
+/// Nothing else is served where ejabberd asks. The path itself is not quoted: it is a secret.
 fn place(
     settings: &Settings,
     tenant: &TenantSettings,
     door: &ServiceUrlTable,
-    doubts: &mut Doubts,
+    complain: &mut impl FnMut(String),
 ) {
-    let at = door.path.as_str();
-    if !path("xep0363", "tenants.service_url.path", at, "/slots/kAq3sX", doubts) {
+    let at = door.path.expose();
+    if !path("xep0363", "tenants", at, "", &mut Doubts::default()) {
+        complain(
+            "service_url.path is not a path; write it with a slash in front and none at the end, of \
+             letters, digits and -._~, for instance \"/slots/kAq3sX\""
+                .to_owned(),
+        );
         return;
     }
     let tenants = &settings.xep0363.tenants;
-    let bases = tenants.iter().map(|tenant| ("base_path", tenant.base_path.as_str()));
-    let others = tenants.iter().filter(|other| other.base_path != tenant.base_path);
-    let others = others.filter_map(|other| {
-        other.service_url.as_ref().map(|door| ("service_url.path", door.path.as_str()))
-    });
+    let bases = tenants.iter().map(|tenant| ("base_path of a tenant", tenant.base_path.as_str()));
     let forms = settings.uploads.form_path.as_deref().map(|form| ("uploads.form_path", form));
-    let mut all = taken(settings).into_iter().chain(bases).chain(others).chain(forms);
+    let mut all = taken(settings).into_iter().chain(bases).chain(forms);
     if let Some((setting, other)) = all.find(|(_, other)| lies_in(at, other)) {
-        doubts.add(
-            &KEYS,
-            format!(
-                "the tenant {:?} in xep0363.tenants: service_url.path lies where {setting} serves \
-                 {other:?}; give it a path of its own, for instance \"/slots/kAq3sX\"",
-                tenant.base_path
-            ),
-        );
+        complain(format!(
+            "service_url.path lies where {setting} serves {other:?}; give it a path of its own, for \
+             instance \"/slots/kAq3sX\""
+        ));
+    }
+    let mut others = tenants.iter().filter(|other| other.base_path != tenant.base_path);
+    if others.any(|other| other.service_url.as_ref().is_some_and(|other| other.path == door.path)) {
+        complain("service_url.path is that of another tenant; give each its own".to_owned());
     }
 }
 

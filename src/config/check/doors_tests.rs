@@ -116,6 +116,24 @@ fn ejabberd_asks_where_nothing_else_is_served() {
 }
 
 #[test]
+fn no_two_tenants_have_the_same_door() {
+    let both = format!("{COMPONENT}[tenants.service_url]\npath = \"/slots/x\"");
+    let text = format!("[[tenants]]\nbase_path = \"/a\"\n{both}\n[[tenants]]\n{both}");
+    let settings = Settings { xep0363: toml::from_str(&text).unwrap(), ..settings(COMPONENT) };
+    let found = found(&settings);
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found[0].contains("component.domain") && found[1].contains("of another tenant"));
+}
+
+#[test]
+fn a_path_that_nobody_shall_guess_is_not_quoted() {
+    for path in ["/files/it-is-secret", "it-is-secret"] {
+        let found = found(&settings(&SERVICE_URL.replace("/slots/x", path)));
+        assert!(found.len() == 1 && !found[0].contains("it-is-secret"), "{found:?}");
+    }
+}
+
+#[test]
 fn servers_are_hosts_with_a_port() {
     for good in ["127.0.0.1:5347", "[::1]:5347", "xmpp.example:1"] {
         assert!(is_server(good), "{good}");

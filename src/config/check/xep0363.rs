@@ -3,11 +3,14 @@
 use super::{Doubts, Settings, doors, path, quota};
 use crate::config::tenant::TenantSettings;
 
+/// All addresses that nothing else has: what hmac-file-server serves.
+const ROOT: &str = "/";
+
 pub(super) fn check(settings: &Settings, doubts: &mut Doubts) {
     let tenants = &settings.xep0363.tenants;
     for (index, tenant) in tenants.iter().enumerate() {
         let base = &tenant.base_path;
-        if !path("xep0363", "tenants", base, "/upload", doubts) {
+        if base != ROOT && !path("xep0363", "tenants", base, "/upload", doubts) {
             continue;
         }
         secrets(tenant, doubts);
@@ -46,8 +49,11 @@ pub(super) fn taken(settings: &Settings) -> Vec<(&'static str, &str)> {
 }
 
 /// Where something else is served already. The path of forms may be a base path as well: slots live
-/// below it.
+/// below it. At the root, the addresses of everything else are simply no slots.
 fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
+    if base == ROOT {
+        return;
+    }
     let uploads = &settings.uploads;
     let mut collision =
         taken(settings).into_iter().find(|(_, at)| lies_in(base, at) || lies_in(at, base));
@@ -70,6 +76,7 @@ fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
 
 /// Whether a path is another one, or below it.
 pub(super) fn lies_in(path: &str, other: &str) -> bool {
+    let other = if other == ROOT { "" } else { other };
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -100,6 +107,11 @@ mod tests {
     }
 
     #[test]
+    fn one_tenant_may_have_every_address_that_nothing_else_has() {
+        assert_eq!(complaints(&["/"]), Vec::<String>::new());
+    }
+
+    #[test]
     fn slots_live_nowhere_where_something_else_is_served() {
         for (base, named) in [
             ("/files", "server.base_path"),
@@ -115,10 +127,11 @@ mod tests {
 
     #[test]
     fn no_base_path_lies_within_another() {
-        for bases in [["/a", "/a"], ["/a", "/a/b"], ["/a/b", "/a"]] {
+        let root = [["/", "/"], ["/", "/a"], ["/a", "/"]];
+        for bases in [["/a", "/a"], ["/a", "/a/b"], ["/a/b", "/a"]].into_iter().chain(root) {
             assert!(complaints(&bases)[0].contains("two tenants"), "{bases:?}");
         }
-        for base in ["", "/", "upload", "/upload/", "/a//b", "/a b", "/a/../b"] {
+        for base in ["", "//", "upload", "/upload/", "/a//b", "/a b", "/a/../b"] {
             assert!(complaints(&[base])[0].contains("is not a path"), "{base}");
         }
     }

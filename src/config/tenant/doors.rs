@@ -77,8 +77,8 @@ impl ComponentTable {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceUrlTable {
-    /// The path at which it asks; best one that cannot be guessed.
-    pub path: String,
+    /// The path at which it asks. Who knows it is half way to getting slots, so it is never shown.
+    pub path: Secret,
     /// From where it asks.
     #[serde(default = "loopback", serialize_with = "written", deserialize_with = "networks")]
     pub allow: Vec<IpNet>,
@@ -151,6 +151,9 @@ mod tests {
         let text = "domain = \"up.example\"\nsecret = \"it-is-secret\"";
         let table: ComponentTable = toml::from_str(text).unwrap();
         assert_eq!(table.secret().unwrap(), b"it-is-secret");
+        assert!(!format!("{table:?}").contains("it-is-secret"));
+        assert!(!toml::to_string(&table).unwrap().contains("it-is-secret"));
+        let table: ServiceUrlTable = toml::from_str("path = \"/it-is-secret\"").unwrap();
         assert!(!format!("{table:?}").contains("it-is-secret"));
         assert!(!toml::to_string(&table).unwrap().contains("it-is-secret"));
     }

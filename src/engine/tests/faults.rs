@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::storage::{BlobReader, BlobState, BlobWriter, Labels, Pending, Tail};
+use crate::storage::{BlobReader, BlobState, BlobWriter, Labels, LocalFile, Pending, Tail, TakeIn};
 
 /// A blob store whose devices fail on command.
 struct Faulty {
@@ -91,6 +91,9 @@ impl BlobStore for Faulty {
     }
     fn join(&self, target: UploadId, at: UploadOffset, part: UploadId) -> Pending<'_, u64> {
         self.inner.join(target, at, part)
+    }
+    fn take_in(&self, id: UploadId, from: LocalFile, way: TakeIn) -> Pending<'_, u64> {
+        self.inner.take_in(id, from, way)
     }
     fn room(&self) -> Result<Room, StorageError> {
         self.inner.room()

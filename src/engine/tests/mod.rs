@@ -10,6 +10,7 @@
 //! | `quotas` | what one owner may have |
 //! | `faults` | stores that fail |
 
+mod adopting;
 mod chunks;
 mod crashes;
 mod expiry;

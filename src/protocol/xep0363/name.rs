@@ -6,7 +6,7 @@ use crate::protocol::id_key::IdKey;
 use crate::upload::{Metadata, MetadataError, Owner, UploadId};
 
 use super::path::{BasePath, SlotPath};
-use super::tenant::{OwnerHint, Verified};
+use super::tenant::{OwnerHint, Scheme, Tenant, Verified};
 
 /// Leads slots to uploads; never printed.
 #[derive(Clone, Debug)]
@@ -48,16 +48,43 @@ pub fn hashed(owner: &Owner) -> Option<Owner> {
     Some(Owner::named(format!("xmpp:{digits}")))
 }
 
+/// Who owns a file whose token nobody has seen, because it was there before the gateway: as if its
+/// token had named whom the scheme puts in front of the path.
+#[must_use]
+pub fn owner_by_path(tenant: &Tenant, slot: &SlotPath) -> Owner {
+    let mut segments = slot.segments();
+    let hint = match (&tenant.scheme, segments.next(), segments.count()) {
+        (Scheme::Ejabberd, Some(first), 2) => Some(OwnerHint::Segment(first.to_owned())),
+        (
+            Scheme::Ejabberd
+            | Scheme::Prosody
+            | Scheme::Metronome { .. }
+            | Scheme::FileShare { .. }
+            | Scheme::HmacFileServer
+            | Scheme::Own,
+            _,
+            _,
+        ) => None,
+    };
+    owner(&tenant.base, hint.as_ref())
+}
+
 /// What is remembered of a file: the name in its URL, and its type.
 ///
 /// # Errors
 ///
 /// None that anybody could cause: both keys are plain words.
 pub fn metadata(verified: &Verified) -> Result<Metadata, MetadataError> {
-    Metadata::of([
-        ("filename", verified.path.file_name().as_bytes()),
-        ("filetype", verified.media_type.as_bytes()),
-    ])
+    described(&verified.path, &verified.media_type)
+}
+
+/// As [`metadata`], of a file with this path and type.
+///
+/// # Errors
+///
+/// As [`metadata`].
+pub fn described(path: &SlotPath, media_type: &str) -> Result<Metadata, MetadataError> {
+    Metadata::of([("filename", path.file_name().as_bytes()), ("filetype", media_type.as_bytes())])
 }
 
 #[cfg(test)]
@@ -102,5 +129,22 @@ mod tests {
         assert_eq!(name(Some(jid)).unwrap(), "xmpp:ann@example.org");
         assert_eq!(name(Some(OwnerHint::Segment("0a1b".to_owned()))).unwrap(), "xmpp:0a1b");
         assert_eq!(name(None).unwrap(), "xmpp:/upload");
+    }
+
+    #[test]
+    fn a_file_that_was_there_before_belongs_to_whom_its_path_names() {
+        let tenant = |scheme| Tenant {
+            base: BasePath::new("/upload").unwrap(),
+            scheme,
+            secret: super::super::Secret::new("it-is-secret").unwrap(),
+        };
+        for (scheme, path, owner) in [
+            (Scheme::Ejabberd, "0a1b/random/x.jpg", "xmpp:0a1b"),
+            (Scheme::Ejabberd, "random/x.jpg", "xmpp:/upload"),
+            (Scheme::Prosody, "0a1b/random/x.jpg", "xmpp:/upload"),
+        ] {
+            let found = owner_by_path(&tenant(scheme), &SlotPath::new(path).unwrap());
+            assert_eq!(found.name(), Some(owner), "{path}");
+        }
     }
 }

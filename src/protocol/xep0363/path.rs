@@ -73,6 +73,10 @@ impl BasePath {
     /// Whether a request path is for this tenant to answer, be it a slot or a malformed one.
     #[must_use]
     pub fn holds(&self, path: &str) -> bool {
+        if self.0.is_empty() && path == "/" {
+            // The root itself is where people look for a page, not a slot without a name.
+            return false;
+        }
         let below = |rest: &str| rest.starts_with('/');
         path.strip_prefix(self.0.as_str()).is_some_and(below) || self.slot(path).is_ok()
     }
@@ -198,6 +202,16 @@ mod tests {
             ("/%zz", false),
             ("/files/a", false),
         ] {
+            assert_eq!(base.holds(path), held, "{path}");
+        }
+    }
+
+    #[test]
+    fn at_the_root_every_path_is_a_slot_but_the_root_itself() {
+        let base = BasePath::new("/").unwrap();
+        for (path, held) in
+            [("/a", true), ("/a/b", true), ("/../x", true), ("/", false), ("*", false)]
+        {
             assert_eq!(base.holds(path), held, "{path}");
         }
     }

@@ -15,6 +15,10 @@ pub use super::label::{
     pages_of_labels_name_everything_once, the_newest_label_counts,
     what_nobody_knows_is_swept_and_nothing_else,
 };
+pub use super::take_in::{
+    a_file_that_is_taken_in_is_published_and_stays_where_it_is,
+    nothing_is_taken_in_over_what_is_published, what_does_not_fit_is_not_taken_in,
+};
 use crate::storage::{BlobReader, BlobState, BlobStore, BlobWriter, Joining, StorageError, Tail};
 use crate::upload::{UploadId, UploadOffset};
 
@@ -54,6 +58,9 @@ macro_rules! every_promise {
             a_label_is_found_before_the_first_byte_and_after_publishing
             the_newest_label_counts
             pages_of_labels_name_everything_once
+            a_file_that_is_taken_in_is_published_and_stays_where_it_is
+            nothing_is_taken_in_over_what_is_published
+            what_does_not_fit_is_not_taken_in
             the_reserve_is_not_written_into
             what_nobody_knows_is_swept_and_nothing_else
         );

@@ -7,3 +7,4 @@
 pub mod blob;
 pub mod label;
 pub mod session;
+pub mod take_in;

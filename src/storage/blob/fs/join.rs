@@ -43,17 +43,22 @@ impl Files {
         let (to, _) = self.open_running(target, at)?;
         cut(&to, target, at)?;
         self.room.admit(bytes)?;
-        let mut stretch = Stretch { from: &from, to: &to, read: 0, write: at.get(), left: bytes };
-        let copied = match stretch.copy_in_kernel() {
-            Err(error) if lacks_support(error) => stretch.copy_through_buffer(),
-            copied => copied.map_err(io::Error::from),
-        };
-        copied.map_err(doing())?;
-        if stretch.left > 0 {
+        if copy(&from, &to, at.get(), bytes).map_err(doing())? > 0 {
             return Err(damaged(part, "it became shorter while it was read"));
         }
         Ok(bytes)
     }
+}
+
+/// Copies the first `bytes` of a file into another, from `at` on; returns how many of them were
+/// missing. Not synced.
+pub(super) fn copy(from: &File, to: &File, at: u64, bytes: u64) -> io::Result<u64> {
+    let mut stretch = Stretch { from, to, read: 0, write: at, left: bytes };
+    match stretch.copy_in_kernel() {
+        Err(error) if lacks_support(error) => stretch.copy_through_buffer()?,
+        copied => copied?,
+    }
+    Ok(stretch.left)
 }
 
 /// What is still to be copied, and where.

@@ -18,6 +18,7 @@
 //! | `marker` | the mark of an unproven tail |
 //! | `publish` | the only rename, made durable; removal, made durable |
 //! | `join` | one file appended to another inside the kernel |
+//! | `take_in` | a file of this machine becomes a blob |
 //! | `label` | the self-describing record |
 //! | `room` | how much may still be written |
 //! | `sweep` | listing, and removing what nobody knows |
@@ -35,6 +36,7 @@ mod publish;
 mod reader;
 mod room;
 mod sweep;
+mod take_in;
 mod writer;
 
 use std::path::PathBuf;
@@ -44,8 +46,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::storage::{
-    BlobReader, BlobState, BlobStore, BlobWriter, Joining, Labels, Pending, Room, StorageError,
-    Tail,
+    BlobReader, BlobState, BlobStore, BlobWriter, Joining, Labels, LocalFile, Pending, Room,
+    StorageError, Tail, TakeIn,
 };
 use crate::upload::{UploadId, UploadOffset};
 
@@ -155,6 +157,10 @@ impl BlobStore for FsBlobStore {
 
     fn join(&self, target: UploadId, at: UploadOffset, part: UploadId) -> Pending<'_, u64> {
         self.blocking(move |files| files.join(target, at, part))
+    }
+
+    fn take_in(&self, id: UploadId, from: LocalFile, way: TakeIn) -> Pending<'_, u64> {
+        self.blocking(move |files| files.take_in(id, &from, way))
     }
 
     fn room(&self) -> Result<Room, StorageError> {

@@ -67,7 +67,7 @@ impl Files {
     }
 
     /// Makes the names in the directory of this id durable, if durability is wanted.
-    fn settle(&self, kind: Kind, id: UploadId) -> io::Result<()> {
+    pub(super) fn settle(&self, kind: Kind, id: UploadId) -> io::Result<()> {
         if self.sync { sync_directory(&self.layout.directory(kind, id)) } else { Ok(()) }
     }
 }

@@ -208,3 +208,35 @@ async fn without_sync_everything_but_the_power_cut_still_holds() {
     let reader = open(&directory).open(id).await.unwrap();
     assert_eq!(reader.length(), 3);
 }
+
+#[tokio::test]
+async fn a_linked_file_is_published_without_a_copy_and_outlives_its_deletion_here() {
+    use std::os::unix::fs::MetadataExt;
+
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let path = directory.path().join("old");
+    std::fs::write(&path, "hello").unwrap();
+    let local = || LocalFile { file: std::fs::File::open(&path).unwrap(), path: path.clone() };
+    let id = UploadId::generate();
+    assert_eq!(store.take_in(id, local(), TakeIn::Link).await.unwrap(), 5);
+    assert_eq!(std::fs::metadata(&path).unwrap().nlink(), 2);
+    assert_eq!(store.state(id).await.unwrap().unwrap().offset, at(5));
+    // It never has the name of a running blob, which could be cut.
+    assert!(matches!(store.begin(id, at(0), Tail::Keep).await, Err(StorageError::Damaged { .. })));
+    store.delete(id).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+}
+
+#[tokio::test]
+async fn a_link_that_is_another_file_than_was_opened_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let (path, other) = (directory.path().join("old"), directory.path().join("other"));
+    std::fs::write(&path, "hello").unwrap();
+    std::fs::write(&other, "other").unwrap();
+    let local = LocalFile { file: std::fs::File::open(&path).unwrap(), path: other };
+    let id = UploadId::generate();
+    assert!(store.take_in(id, local, TakeIn::Link).await.is_err());
+    assert!(store.state(id).await.unwrap().is_none());
+}

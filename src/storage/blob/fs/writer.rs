@@ -153,6 +153,13 @@ fn length(path: &Path) -> io::Result<Option<u64>> {
     }
 }
 
+impl FsWriter {
+    /// The running blob itself.
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+}
+
 impl BlobWriter for FsWriter {
     fn write(&self, at: UploadOffset, batch: &[Bytes]) -> Result<(), StorageError> {
         let bytes = batch.iter().map(Bytes::len).fold(0, usize::saturating_add);
