@@ -14,13 +14,14 @@ from matrix import refusal
 COMPONENT_SECRET = "change-this-component-secret"
 SETTINGS = "tidegate-component.toml"
 # Waits are shortened where a test would wait for them.
+REAPED = dict(TIDEGATE__STORAGE__REAP_INTERVAL="1s")
 HASTE = 'reconnect_first = "50ms"\nreconnect_longest = "500ms"\n'
 
 
-def gateway(server, table="", tenant="", **changes):
+def gateway(server, table="", tenant="", changes=None, **environment):
     """A gateway with these lines more in its settings."""
     more = {"[xep0363.tenants.component]\n": f"{tenant}\n[xep0363.tenants.component]\n{table}"}
-    return Gateway(SETTINGS, server, more | changes)
+    return Gateway(SETTINGS, server, more | (changes or {}), **environment)
 
 
 def alice_at(server):
@@ -118,12 +119,58 @@ async def oldest_goes(user):
     user.has(slots[1], b"b" * 400)
 
 
+async def a_slot_that_nobody_uses_gives_its_room_back(server):
+    brief = 'slot_lifetime = "2s"\nquota = { total = "1000B" }\n'
+    with gateway(server, tenant=brief, **REAPED) as ours:
+        ours.connected()
+        async with alice_at(server) as alice:
+            user = User(ISSUED[0], alice, ours)
+            unused = await user.slot("unused.bin", 900, OCTETS)
+            assert (await refusal(user.slot("used.bin", 900))).condition == "resource-constraint"
+            last = time.monotonic() + DEADLINE
+            while True:
+                with contextlib.suppress(Refused):
+                    await user.slot("used.bin", 900)
+                    break
+                assert time.monotonic() < last, ours.sessions()
+                await asyncio.sleep(0.05)
+            assert user.put(unused, b"x" * 900, OCTETS)[0] == 410
+    return "refused while it was open, and gone after its lifetime"
+
+
+async def an_ephemeral_file_is_gone_at_its_moment(server):
+    with gateway(server, **REAPED) as ours:
+        ours.connected()
+        async with alice_at(server) as alice:
+            user = User(ISSUED[0], alice, ours)
+            end = int(time.time()) + 4
+            stamp = datetime.datetime.fromtimestamp(end, datetime.timezone.utc)
+            stamp = {"expire-before": stamp.strftime("%Y-%m-%dT%H:%M:%SZ")}
+            slot = await alice.slot(HERE, "gone.txt", 5, OCTETS, "ephemeral", **stamp)
+            assert user.put(slot, b"hello", OCTETS)[0] == 201
+            user.has(slot, b"hello")
+            asked = time.time()
+            while user.fetched(slot)[0] == 200:
+                assert asked < end, f"it is served {asked - end:.2f} s after its end"
+                await asyncio.sleep(0.05)
+                asked = time.time()
+            user.has_nothing(slot)
+            assert abs(asked - end) < 2, asked - end
+            assert user.put(slot, b"hello", OCTETS)[0] == 410
+    return f"fetched until then, refused {asked - end:+.2f} s from its moment"
+
+
 async def comes_back(server):
-    """The server stops and starts again; the component is there again by itself."""
+    """The server stops and starts again; the component is there again by itself, the files all the time."""
     with gateway(server, HASTE) as ours:
         ours.connected()
+        async with alice_at(server) as alice:
+            user = User(ISSUED[0], alice, ours)
+            before = await user.slot("before.txt", 5, OCTETS)
         server.stop()
         ours.connected(False)
+        assert user.put(before, b"hello", OCTETS)[0] == 201
+        user.has(before, b"hello")
         server.start()
         started = time.monotonic()
         ours.connected()
@@ -135,7 +182,7 @@ async def comes_back(server):
 
 async def wrong_secret(server):
     """A wrong secret is told by its name, to the operator too."""
-    with gateway(server, HASTE, **{COMPONENT_SECRET: "wrong"}) as ours:
+    with gateway(server, HASTE, changes={COMPONENT_SECRET: "wrong"}) as ours:
         ours.complains("not-authorized")
         assert not ours.looked_at()[0]["connected"]
     return "not-authorized is what the operator sees"
@@ -207,8 +254,8 @@ async def service_url(server):
 
 
 EACH = [talks, a_full_quota_refuses_until_files_expire,
-        a_full_quota_makes_room_by_deleting_the_oldest, comes_back, wrong_secret,
-        second_connection, stays]
+        a_full_quota_makes_room_by_deleting_the_oldest, a_slot_that_nobody_uses_gives_its_room_back,
+        an_ephemeral_file_is_gone_at_its_moment, comes_back, wrong_secret, second_connection, stays]
 LEGS = [(f"{kind} component: {leg.__name__.replace('_', ' ')}", kind, file, leg)
         for kind, file in [("prosody", "prosody-component.cfg.lua"),
                            ("ejabberd", "ejabberd-component.yml")] for leg in EACH]

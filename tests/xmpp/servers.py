@@ -143,7 +143,7 @@ class Server:
         words, environment = self.command()
         with open(self.dir / "out", "ab") as out:
             self.process = subprocess.Popen(
-                words, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                words, cwd=self.dir, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=subprocess.STDOUT)
         end = time.monotonic() + DEADLINE
         while not self.listens():
