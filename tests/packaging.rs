@@ -102,6 +102,20 @@ fn the_program_understands_what_the_unit_tells_it() {
 }
 
 #[test]
+fn the_program_understands_the_settings_for_xmpp_servers() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/config/xmpp")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let ours: Vec<_> =
+        files.filter(|file| file.extension().is_some_and(|end| end == "toml")).collect();
+    assert!(ours.len() >= 3);
+    for file in ours {
+        let words = ["config", "check", "--config", file.to_str().unwrap()];
+        let output = tidegate(&words.map(str::to_owned), &[]);
+        assert!(output.status.success(), "{file:?}: {output:?}");
+    }
+}
+
+#[test]
 fn the_unit_waits_longer_than_a_shutdown_takes() {
     let shutdown = tidegate::config::Settings::default().timeouts.shutdown.get();
     let patience = humantime::parse_duration(unit("TimeoutStopSec")[0]).unwrap();

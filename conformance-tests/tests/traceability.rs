@@ -125,6 +125,27 @@ fn every_id_a_case_names_is_in_the_specification() {
 }
 
 #[test]
+fn every_trap_of_slots_has_tests_that_exist() {
+    let text = fs::read_to_string(root().join("protocol-spec/xep-0363.md")).unwrap();
+    let traps = text.split_once("## Traps").unwrap().1.split_once("\n## ").unwrap().0;
+    let rows = traps.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
+    let mut numbers = Vec::new();
+    for row in rows {
+        let [number, _, tests] = row.split(" | ").collect::<Vec<_>>()[..] else { panic!("{row}") };
+        numbers.push(number);
+        let tests: Vec<_> = tests.split('`').filter_map(|word| word.split_once("::")).collect();
+        assert!(!tests.is_empty(), "trap {number} has no test");
+        for (path, name) in tests {
+            let file = fs::read_to_string(root().join(path)).unwrap_or_default();
+            let is_there = [format!("fn {name}("), format!("def {name}(")];
+            let is_there = is_there.iter().any(|head| file.contains(head));
+            assert!(is_there, "trap {number}: {path} has no {name}");
+        }
+    }
+    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7"]);
+}
+
+#[test]
 fn the_suite_does_not_depend_on_the_gateway() {
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
     let manifest = manifest.unwrap();

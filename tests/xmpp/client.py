@@ -6,7 +6,7 @@ import logging
 from xml.etree import ElementTree
 
 import slixmpp
-from slixmpp.exceptions import IqError
+from slixmpp.exceptions import IqError, IqTimeout
 
 UPLOAD = "urn:xmpp:http:upload:0"
 PURPOSE = "urn:xmpp:http:upload:purpose:0"
@@ -26,6 +26,10 @@ class Refused(Exception):
     kind: str
     condition: str
     xml: ElementTree.Element
+
+
+class Silent(Exception):
+    """Nothing was answered."""
 
 
 class Client(slixmpp.ClientXMPP):
@@ -66,22 +70,25 @@ class Client(slixmpp.ClientXMPP):
     async def __aexit__(self, *_):
         await self.disconnect(wait=1)
 
-    async def ask(self, to, payload, kind="get"):
-        """The answer to an IQ; `Refused` if it is an error."""
+    async def ask(self, to, payload, kind="get", patience=DEADLINE):
+        """The answer to an IQ; `Refused` if it is an error, `Silent` if there is none."""
         iq = self.make_iq(ito=to, itype=kind)
         iq.append(payload)
         try:
-            return (await iq.send(timeout=DEADLINE)).xml
+            return (await iq.send(timeout=patience)).xml
+        except IqTimeout:
+            raise Silent(f"{to} does not answer") from None
         except IqError as error:
             raise Refused(error.etype, error.condition, error.iq.xml) from None
 
-    async def slot(self, to, name, size, media_type=None, purpose=None, **attributes):
+    async def slot(self, to, name, size, media_type=None, purpose=None, patience=DEADLINE,
+                   **attributes):
         request = ElementTree.Element(f"{{{UPLOAD}}}request", filename=name, size=str(size))
         if media_type is not None:
             request.set("content-type", media_type)
         if purpose is not None:
             ElementTree.SubElement(request, f"{{{PURPOSE}}}{purpose}", **attributes)
-        slot = (await self.ask(to, request)).find(f"{{{UPLOAD}}}slot")
+        slot = (await self.ask(to, request, patience=patience)).find(f"{{{UPLOAD}}}slot")
         put, get = slot.find(f"{{{UPLOAD}}}put"), slot.find(f"{{{UPLOAD}}}get")
         headers = {header.get("name"): header.text for header in put}
         return Slot(put.get("url"), get.get("url"), headers)

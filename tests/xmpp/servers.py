@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import time
 
-CONFIG = pathlib.Path(__file__).resolve().parent.parent.parent / "config" / "xmpp"
+from gateway import CONFIG, changed
+
 # A busy machine starts ejabberd in half a minute.
 DEADLINE = 90
 
@@ -33,7 +34,7 @@ Include "{file}"
 EJABBERD = """
 hosts: [{hosts}]
 include_config_file:
-  - "{dir}/included.yml"
+  - "{file}"
 listen:
   - {{port: {c2s}, ip: "127.0.0.1", module: ejabberd_c2s, access: c2s, starttls: false, starttls_required: false}}
 acl: {{local: {{user_regexp: ""}}}}
@@ -63,13 +64,15 @@ class Server:
         self.kind, self.file = kind, CONFIG / file
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tidegate-xmpp-"))
         self.c2s, self.component, self.http = free_port(), free_port(), free_port()
+        # Where the gateway is going to be, for those that ask it.
+        self.gateway = free_port()
         self.process = None
+        # The only changes to the file that operators get: ports that are free.
+        self.changes = {"port: 5347": f"port: {self.component}",
+                        "127.0.0.1:8080": f"127.0.0.1:{self.gateway}"}
 
     def __enter__(self):
-        if self.kind == "prosody":
-            self.write_prosody()
-        else:
-            self.write_ejabberd()
+        self.write()
         try:
             self.start()
         except BaseException:
@@ -81,25 +84,48 @@ class Server:
         self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
+    def rewrite(self, changes):
+        """Starts again with further changes to the file that operators get, if it has what they change."""
+        text = self.file.read_text()
+        if not any(old in text for old in changes):
+            return
+        self.stop()
+        # The new ones come first: those of before may change what they look for.
+        self.changes = changes | self.changes
+        self.write()
+        self.start()
+
+    def write(self):
+        if self.kind == "prosody":
+            self.write_prosody()
+        else:
+            self.write_ejabberd()
+
+    def included(self, name):
+        """The file that operators get; a copy if something has to be changed in it."""
+        text = changed(self.file.read_text(), self.changes)
+        if text == self.file.read_text():
+            return self.file
+        (self.dir / name).write_text(text)
+        return self.dir / name
+
     def write_prosody(self):
         root = "true" if os.getuid() == 0 else "false"
         values = dict(dir=self.dir, root=root, c2s=self.c2s, component=self.component)
-        text = PROSODY.format(**values, http=self.http, file=self.file)
+        text = PROSODY.format(**values, http=self.http, file=self.included("included.cfg.lua"))
         (self.dir / "prosody.cfg.lua").write_text(text)
         for user, host in [("alice", "example%2eorg"), ("eve", "elsewhere%2eexample")]:
             accounts = self.dir / "data" / host / "accounts"
-            accounts.mkdir(parents=True)
+            accounts.mkdir(parents=True, exist_ok=True)
             (accounts / f"{user}.dat").write_text('return { ["password"] = "secret" };\n')
 
     def write_ejabberd(self):
         # Without @HOST@ in its put_url, mod_http_upload serves one host only.
-        one = "external_secret" in self.file.read_text()
+        one = "put_url" in self.file.read_text()
         hosts = "example.org" if one else "example.org, elsewhere.example"
-        text = EJABBERD.format(dir=self.dir, c2s=self.c2s, hosts=hosts)
+        included = self.included("included.yml")
+        text = EJABBERD.format(file=included, c2s=self.c2s, hosts=hosts)
         (self.dir / "ejabberd.yml").write_text(text)
-        # The only change to the file that operators get: a port that is free.
-        included = self.file.read_text().replace("5347", str(self.component))
-        (self.dir / "included.yml").write_text(included)
 
     def command(self):
         if self.kind == "prosody":
@@ -117,7 +143,7 @@ class Server:
         words, environment = self.command()
         with open(self.dir / "out", "ab") as out:
             self.process = subprocess.Popen(
-                words, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                words, cwd=self.dir, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=subprocess.STDOUT)
         end = time.monotonic() + DEADLINE
         while not self.listens():

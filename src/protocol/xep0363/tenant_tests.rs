@@ -3,6 +3,7 @@
 use super::super::path::BasePath;
 use super::super::request::OCTET_STREAM;
 use super::*;
+use crate::protocol::head::{BodyLength, RequestHead};
 
 const D: &str = "3f1e7a52-8c0e-4d57-9b3b-6f2f3f0d8a11";
 const HELLO_V1: &str = "0a936e8c4c0d76cbdc6625e08011ba26270417412612c3e8086e0a54ddace1d8";
@@ -318,6 +319,46 @@ fn v3_signs_the_whole_path_and_ends_at_its_expiry() {
         ] {
             assert_eq!(tenant.verify(&put(&path, &query, Some(1)), NOW), Err(error), "{query}");
         }
+    }
+}
+
+/// What hmac-file-server takes besides, and nobody else should: computed, and right by its rules.
+#[test]
+fn signatures_that_leave_something_out_are_refused() {
+    let tenant = tenant("/", Scheme::HmacFileServer, "it-is-secret");
+    let path = format!("/{D}/hello.txt");
+    let refused = |path: &str, query: &str, fields: &[(&str, &str)]| {
+        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let body = BodyLength::Known(11);
+        let head = RequestHead { method: "PUT", path, fields, body };
+        let request = SlotRequest::whole(&head, query, Intent::Put).unwrap();
+        let error = tenant.verify(&request, NOW).unwrap_err();
+        assert!(
+            matches!(error, TokenError::Missing { .. } | TokenError::Forged),
+            "{query} {error:?}"
+        );
+    };
+    // `v3` over method and path alone.
+    let get = "7fb5ba823c32f254eb4bf401e21c148ab7c0997d1e8109fe9ebf04d6659a8f73";
+    refused(&path, &format!("v3={get}&expires=1795232059"), &[]);
+    // X-Signature over the path alone.
+    for (path, signature) in [
+        ("/upload", "677cf85d1ea29d72871a963a4c442c1803af98a3b68eb1147bc1d37e91376cf9"),
+        ("/chunked-upload", "77b38e9af90244e8398ecad4f5a57b329177218c9dc43be5b2195a6d38ee2054"),
+    ] {
+        refused(path, "", &[("X-Signature", signature)]);
+    }
+    // Bearer: network_resilient, session, standard, simple, user only.
+    for token in [
+        "l6LQY5csq+chRbh/V+2jhkr7XWT9npObXoU5QJNH8Cs=",
+        "ZFC6kEB0Tbrf+BdfXjxHEfXWmfzNvUgK26gbCgEMvsU=",
+        "0kevZBPczloIQb6xbFg++XWtxYr+vgh82JHJf1sTNWQ=",
+        "NNdAbQzcLwn6ixrP2/NPnpkPEGr6rnXW/lQzT4Sy8J8=",
+        "RiQ0L8NscSo1Q/a7jIyTXD4tV2ACMtCczzKfmzUK/N4=",
+    ] {
+        let bearer = format!("Bearer {token}");
+        let query = "user=alice@example.org&expiry=1795232059&session_id=sess_1";
+        refused(&path, query, &[("Authorization", &bearer)]);
     }
 }
 

@@ -92,7 +92,10 @@ fn cut(client: &Client<'_>, slot: &Slot, count: usize) -> Verdict {
     let (request, mut connection) = slot.begin(client, count)?;
     connection.half_close()?;
     let exchange = client.finish(&mut connection, &request)?;
-    exchange.is_refused()?.has("Upload-Offset", &count.to_string()).map(drop)
+    exchange.is_refused()?.has("Upload-Offset", &count.to_string())?;
+    // Nobody gets a part of a file for the file.
+    client.get(&slot.upload())?.is(404)?;
+    client.send(Request::new("HEAD", &slot.path()).anonymous())?.is(404).map(drop)
 }
 
 fn again(client: &Client<'_>) -> Verdict {
