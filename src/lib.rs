@@ -10,8 +10,9 @@
 //! | [`storage`] | `upload` | traits that promise, adapters that keep the promise, one contract suite |
 //! | [`engine`] | `upload`, `storage` | one verb per file; transfers, takeover, recovery, reaper |
 //! | [`auth`] | `upload`, `protocol` | who may do what: tokens, keys, links, the application's word |
-//! | [`http`] | `upload`, `protocol`, `engine`, `auth` | actix: routes, thin handlers, body pump, listeners |
-//! | [`xmpp`] | `upload`, `protocol`, `engine` | the external component: stanzas in, slots out |
+//! | [`slots`] | `upload`, `protocol`, `engine` | the desk: makes slots for XMPP users, whichever door they came by |
+//! | [`http`] | `upload`, `protocol`, `engine`, `auth`, `slots` | actix: routes, thin handlers, body pump, listeners |
+//! | [`xmpp`] | `upload`, `protocol`, `engine`, `slots` | the external component: stanzas in, slots out |
 //! | [`config`] | – | settings, parsed once into types |
 //! | [`server`] | all of them | the composition root: the only place that names an adapter |
 //! | [`cli`] | `server`, `config` | commands |
@@ -25,6 +26,7 @@ pub mod engine;
 pub mod http;
 pub mod protocol;
 pub mod server;
+pub mod slots;
 pub mod storage;
 pub mod upload;
 pub mod xmpp;

@@ -13,7 +13,7 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, HttpResponse, web};
 use serde_json::{Value, json};
 use tidegate::engine::{Engine, EngineParts, EngineSettings, SystemClock};
-use tidegate::http::admin::{Admin, routes};
+use tidegate::http::admin::{Admin, ComponentStanding, routes};
 use tidegate::http::connection::OpenConnections;
 use tidegate::http::metrics::Metrics;
 use tidegate::http::trace::{REQUEST_ID, Trace};
@@ -28,6 +28,7 @@ const ROOM_BYTES: u64 = 1024 * 1024;
 struct House {
     engine: Engine,
     metrics: Arc<Metrics>,
+    components: Vec<ComponentStanding>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -42,7 +43,8 @@ impl House {
             boot: BootId::new("this one".to_owned()),
             observer: metrics.clone(),
         });
-        Self { engine: engine.unwrap(), metrics, stopping: Arc::default() }
+        let components = Vec::new();
+        Self { engine: engine.unwrap(), metrics, stopping: Arc::default(), components }
     }
 
     async fn session(&self) -> Session {
@@ -56,6 +58,10 @@ impl House {
         let admin = web::Data::new(Admin {
             engine: self.engine.clone(),
             metrics: Arc::clone(&self.metrics),
+            components: {
+                let components = self.components.clone();
+                Box::new(move || components.clone())
+            },
             stopping: Arc::clone(&self.stopping),
         });
         let app = init_service(App::new().configure(routes(admin))).await;
@@ -83,6 +89,32 @@ async fn a_gateway_with_room_is_alive_and_ready() {
     assert_eq!(house.get("/health/live").await, (StatusCode::OK, json!({"live": true})));
     let ready = json!({"ready": true, "reasons": []});
     assert_eq!(house.get("/health/ready").await, (StatusCode::OK, ready));
+}
+
+#[tokio::test]
+async fn a_component_that_is_not_connected_is_told_but_does_not_make_the_gateway_unready() {
+    let mut house = House::new(ROOM_BYTES);
+    let standing = |domain: &str, why: Option<&str>| ComponentStanding {
+        domain: domain.to_owned(),
+        connected: why.is_none(),
+        why: why.map(str::to_owned),
+    };
+    house.components = vec![standing("a.example", None), standing("b.example", Some("no answer"))];
+    let (status, body) = house.get("/health/ready").await;
+    assert_eq!(status, StatusCode::OK);
+    let components = json!([
+        {"domain": "a.example", "connected": true},
+        {"domain": "b.example", "connected": false, "why": "no answer"},
+    ]);
+    assert_eq!(body, json!({"ready": true, "reasons": [], "components": components}));
+    let (_, metrics) = house.ask(Method::GET, "/metrics", "localhost:9090").await;
+    for line in [
+        "tidegate_xmpp_component_connected{domain=\"a.example\"} 1",
+        "tidegate_xmpp_component_connected{domain=\"b.example\"} 0",
+        "tidegate_slots_total{outcome=\"granted\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{line} in\n{metrics}");
+    }
 }
 
 #[tokio::test]
@@ -153,6 +185,25 @@ async fn a_removed_session_is_gone() {
 }
 
 #[tokio::test]
+async fn everything_of_one_owner_is_counted_and_removed() {
+    let house = House::new(ROOM_BYTES);
+    let ids = [house.session().await.id(), house.session().await.id()];
+    let shown = json!({"owner": "alice", "uploads": 2, "running": 2, "bytes": 20, "day_bytes": 20});
+    assert_eq!(house.get("/owners?name=alice").await, (StatusCode::OK, shown));
+    let (status, body) = house.ask(Method::DELETE, "/owners?name=alice", "localhost").await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "{\"removed\":2}"));
+    for id in ids {
+        let (_, left) = house.get(&format!("/sessions/{id}")).await;
+        assert_eq!(
+            (left.get("owner"), left.get("phase")),
+            (Some(&Value::Null), Some(&json!("terminated")))
+        );
+    }
+    let nothing = json!({"owner": "alice", "uploads": 0, "running": 0, "bytes": 0, "day_bytes": 0});
+    assert_eq!(house.get("/owners?name=alice").await, (StatusCode::OK, nothing));
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused_with_a_reason() {
     let house = House::new(ROOM_BYTES);
     for (uri, expected) in [
@@ -163,6 +214,9 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
         ("/sessions?after=nothing", StatusCode::BAD_REQUEST),
         ("/sessions?colour=red", StatusCode::BAD_REQUEST),
         ("/sessions/..%2f..", StatusCode::BAD_REQUEST),
+        ("/owners", StatusCode::BAD_REQUEST),
+        ("/owners?name=", StatusCode::BAD_REQUEST),
+        ("/owners?name=a&name=b", StatusCode::BAD_REQUEST),
         ("/sessions/00000000000000000000000000000001", StatusCode::NOT_FOUND),
         ("/elsewhere", StatusCode::NOT_FOUND),
     ] {
@@ -252,5 +306,5 @@ async fn a_request_is_logged_once_without_query_token_or_file_name() {
     assert_eq!(span.get("upload"), Some(&json!(id)));
     assert_eq!(span.get("request"), Some(&json!(given)));
     let counted = "tidegate_http_requests_total{method=\"PATCH\",status=\"2xx\"} 1";
-    assert!(metrics.encode(None).unwrap().contains(counted));
+    assert!(metrics.encode(None, Vec::new()).unwrap().contains(counted));
 }

@@ -101,15 +101,22 @@ const LAYERS: &[Layer] = &[
         except: &[],
     },
     Layer {
+        name: "slots",
+        may_use: &["upload", "protocol", "engine"],
+        tests_may_use: &["storage"],
+        may_not_name: &[ACTIX, VAGUE, DATABASES],
+        except: &[],
+    },
+    Layer {
         name: "http",
-        may_use: &["upload", "protocol", "engine", "auth"],
+        may_use: &["upload", "protocol", "engine", "auth", "slots"],
         tests_may_use: &["storage"],
         may_not_name: &[VAGUE, DATABASES],
         except: &[],
     },
     Layer {
         name: "xmpp",
-        may_use: &["upload", "protocol", "engine"],
+        may_use: &["upload", "protocol", "engine", "slots"],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         except: &[],
@@ -123,7 +130,9 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "server",
-        may_use: &["upload", "protocol", "storage", "engine", "auth", "http", "xmpp", "config"],
+        may_use: &[
+            "upload", "protocol", "storage", "engine", "auth", "slots", "http", "xmpp", "config",
+        ],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         // The composition root starts the system that the listeners run on.

@@ -70,6 +70,9 @@ struct Arguments {
     /// What deletions sign; tokens are then those of Metronome.
     #[arg(long, value_name = "SECRET", requires = "slots")]
     slot_delete_secret: Option<String>,
+    /// The path at which slots are asked for, for users of example.org; without it that is not judged.
+    #[arg(long, value_name = "PATH")]
+    service_url: Option<String>,
     /// Longest time one case may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     case_seconds: u64,
@@ -153,6 +156,7 @@ fn parameters(arguments: &Arguments) -> Parameters {
         downloads: !arguments.without_downloads,
         forms: arguments.forms.clone(),
         slots: issuer(arguments),
+        service_url: arguments.service_url.clone(),
         case_time: Duration::from_secs(arguments.case_seconds),
         ..Parameters::default()
     }

@@ -44,7 +44,7 @@ fuzz_target!(|input: (u8, &[u8])| {
             Received::Oversized(head) => component.judge_oversized(&head),
             Received::Opened { .. } | Received::Closed => continue,
         };
-        if let Turn::Answer(answer) = turn {
+        if let Turn::Answer(answer) | Turn::Refuse { answer, .. } = turn {
             let written = answer.written_in(COMPONENT);
             assert!(matches!(read(written.as_bytes(), 4096).as_slice(), [Received::Stanza(_)]));
         }

@@ -54,6 +54,12 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: SessionsCommand,
     },
+    /// Show what one owner has, or remove all of it; through a running gateway if there is one.
+    Owners {
+        /// What about them.
+        #[command(subcommand)]
+        command: OwnersCommand,
+    },
     /// Make links that let somebody upload.
     Link {
         /// What about them.
@@ -160,6 +166,21 @@ pub(super) enum LinkCommand {
             default_value = "create,append,inspect"
         )]
         verbs: Vec<String>,
+    },
+}
+
+/// What about an owner.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum OwnersCommand {
+    /// Show how many uploads and bytes somebody has.
+    Show {
+        /// Whose, as `tidegate sessions list` shows it, e.g. xmpp:ann@example.org.
+        name: String,
+    },
+    /// Remove everything that somebody has, finished or not.
+    Rm {
+        /// Whose, as `tidegate sessions list` shows it, e.g. xmpp:ann@example.org.
+        name: String,
     },
 }
 

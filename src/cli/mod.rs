@@ -7,6 +7,7 @@
 //! | `serve` | runs the gateway |
 //! | `config` | shows and checks settings |
 //! | `sessions` | lists, shows and removes uploads |
+//! | `owners` | shows what one owner has, removes all of it |
 //! | `link` | makes links that let somebody upload |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
 //! | `import` | takes files of another server in |
@@ -21,6 +22,7 @@ mod health;
 mod import;
 mod link;
 mod migrate;
+mod owners;
 mod serve;
 mod sessions;
 
@@ -63,6 +65,7 @@ fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit>
         None | Some(Command::Serve) => serve::run(arguments, out),
         Some(Command::Config { command }) => config::run(arguments, *command, out),
         Some(Command::Sessions { command }) => sessions::run(arguments, command, out),
+        Some(Command::Owners { command }) => owners::run(arguments, command, out),
         Some(Command::Link { command }) => link::run(arguments, command, out),
         Some(Command::Doctor { rebuild }) => doctor::run(arguments, *rebuild, out),
         Some(Command::Import(options)) => import::run(arguments, options, out),

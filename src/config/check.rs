@@ -11,6 +11,8 @@ use super::problem::{Origin, Problem};
 use super::settings::Settings;
 
 mod auth;
+mod doors;
+mod quota;
 mod xep0363;
 
 /// Something that cannot be used as it stands.
@@ -46,6 +48,7 @@ pub fn check(settings: &Settings) -> Vec<Doubt> {
     addresses(settings, &mut doubts);
     tls(settings, &mut doubts);
     auth::check(settings, &mut doubts);
+    quota::check(settings, &mut doubts);
     xep0363::check(settings, &mut doubts);
     origins(settings, &mut doubts);
     extensions(settings, &mut doubts);

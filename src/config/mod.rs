@@ -17,6 +17,7 @@
 //! | `absent` | words for "no value": `none`, `auto` |
 //! | `token` | static bearer tokens, never printed |
 //! | `tenant` | issuers of slots |
+//! | `quota` | what one owner may have |
 
 pub mod absent;
 pub mod address;
@@ -26,6 +27,7 @@ pub mod hmac_file_server;
 pub mod known;
 pub mod load;
 pub mod problem;
+pub mod quota;
 pub mod settings;
 pub mod size;
 pub mod tenant;

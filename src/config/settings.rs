@@ -20,6 +20,7 @@ mod auth;
 mod defaults;
 mod xep0363;
 
+pub use super::quota::QuotaSettings;
 pub use auth::{Auth, ForwardAuth, JwtAuth, KeyAlgorithm, KeySettings, LinkAuth};
 pub use xep0363::Xep0363;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub tus: Tus,
     /// How long uploads are kept.
     pub uploads: Uploads,
+    /// What one owner may have.
+    pub quota: QuotaSettings,
     /// Slots of XMPP servers.
     pub xep0363: Xep0363,
     /// How long connections may take.
@@ -283,7 +286,9 @@ pub enum LogLevel {
 }
 
 /// A list of texts, or one text with commas, as an environment variable has it.
-fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn texts<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a list of texts, or one text with commas")]
     enum Written {
@@ -300,7 +305,9 @@ fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String
 }
 
 /// A list of networks; a plain address is a network of one.
-fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+pub(super) fn networks<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<IpNet>, D::Error> {
     let network = |text: &String| {
         let network = text.parse::<IpNet>();
         network.or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(|_| {
@@ -312,6 +319,9 @@ fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpN
     texts(deserializer)?.iter().map(network).collect()
 }
 
-fn written<S: serde::Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn written<S: serde::Serializer>(
+    networks: &[IpNet],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(networks.iter().map(ToString::to_string))
 }

@@ -4,13 +4,27 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::duration::Span;
+use super::quota::QuotaSettings;
 use super::size::Size;
 use super::token::Secret;
+
+mod doors;
+mod kept;
+mod purposes;
+
+pub use doors::{ComponentTable, ServiceUrlTable};
+pub use kept::Kept;
+pub use purposes::{PurposeTable, PurposesTable};
 
 /// No secret file is longer.
 const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
 
-/// One of `[[xep0363.tenants]]`; exactly one of `secret` and `secret_file` is given.
+/// How long a slot of ours waits for its first byte, unless it is set.
+const SLOT_LIFETIME: Span = Span::seconds(300);
+
+/// One of `[[xep0363.tenants]]`; exactly one of `secret` and `secret_file` is given, or neither
+/// where the gateway issues the slots itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TenantSettings {
@@ -31,6 +45,30 @@ pub struct TenantSettings {
     /// Longest file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_size: Option<Size>,
+    /// How long its files are kept; `None` as `uploads.retention` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Kept>,
+    /// How long a slot that we issue waits for its first byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_lifetime: Option<Span>,
+    /// Scheme, host and prefix of the slots that we issue; `None` as `server.public_url` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Media types that we issue slots for; none allows every type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media_types: Vec<String>,
+    /// What one uploader may have; `None` as `[quota]` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaSettings>,
+    /// What else than messages we issue slots for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purposes: Option<PurposesTable>,
+    /// The component that answers requests for slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<ComponentTable>,
+    /// Where ejabberd asks for slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_url: Option<ServiceUrlTable>,
 }
 
 /// How an issuer signs.
@@ -51,6 +89,17 @@ pub enum SlotScheme {
     Own,
 }
 
+impl SlotScheme {
+    /// Whether its tokens say who uploads.
+    #[must_use]
+    pub const fn names_uploaders(self) -> bool {
+        match self {
+            Self::Ejabberd | Self::HttpFileShare | Self::Own => true,
+            Self::Prosody | Self::Metronome | Self::HmacFileServer => false,
+        }
+    }
+}
+
 fn upload() -> String {
     "/upload".to_owned()
 }
@@ -67,6 +116,12 @@ pub enum TenantError {
     /// There is nothing that could sign a `DELETE`.
     #[error("delete_secret is for the scheme \"metronome\" alone, and not empty")]
     Delete,
+    /// Nothing says where clients reach its slots, or it is no address.
+    #[error(
+        "public_url, or else server.public_url, has to say where clients reach its slots: \
+         http(s)://host[:port][/prefix]"
+    )]
+    PublicUrl,
     /// The path is no base path.
     #[error("base_path is not a path; write for instance \"/upload\"")]
     Path,
@@ -82,18 +137,50 @@ pub enum TenantError {
 }
 
 impl TenantSettings {
-    /// What its issuer signs with; never empty. Reads the file, if it is in one.
+    /// A tenant of this scheme about which nothing else is said.
+    #[must_use]
+    pub fn of(scheme: SlotScheme) -> Self {
+        Self {
+            base_path: upload(),
+            scheme,
+            secret: None,
+            secret_file: None,
+            delete_secret: None,
+            max_size: None,
+            retention: None,
+            slot_lifetime: None,
+            public_url: None,
+            media_types: Vec::new(),
+            quota: None,
+            purposes: None,
+            component: None,
+            service_url: None,
+        }
+    }
+
+    /// What its issuer signs with; never empty. `None` if that is left to the gateway, which only
+    /// the scheme of our own can do. Reads the file, if it is in one.
     ///
     /// # Errors
     ///
     /// A [`TenantError`] that says what would be right.
-    pub fn signs_with(&self) -> Result<Vec<u8>, TenantError> {
-        let secret = match (&self.secret, &self.secret_file) {
-            (Some(secret), None) => secret.expose().as_bytes().to_vec(),
-            (None, Some(path)) => read(path)?.trim_ascii().to_vec(),
-            (Some(_), Some(_)) | (None, None) => return Err(TenantError::Source),
-        };
-        if secret.is_empty() { Err(TenantError::Empty) } else { Ok(secret) }
+    pub fn signs_with(&self) -> Result<Option<Vec<u8>>, TenantError> {
+        match one_of(self.secret.as_ref(), self.secret_file.as_deref())? {
+            None if self.scheme != SlotScheme::Own => Err(TenantError::Source),
+            secret => Ok(secret),
+        }
+    }
+
+    /// How long a slot that we issue waits for its first byte.
+    #[must_use]
+    pub fn slot_lifetime(&self) -> Span {
+        self.slot_lifetime.unwrap_or(SLOT_LIFETIME)
+    }
+
+    /// Whether anybody can ask it for slots.
+    #[must_use]
+    pub const fn has_a_door(&self) -> bool {
+        self.component.is_some() || self.service_url.is_some()
     }
 
     /// What a `DELETE` has to sign, if any may.
@@ -106,6 +193,17 @@ impl TenantSettings {
         let usable = self.scheme == SlotScheme::Metronome && !secret.expose().is_empty();
         usable.then(|| Some(secret.expose().as_bytes())).ok_or(TenantError::Delete)
     }
+}
+
+/// A secret that is given directly or in a file; never empty.
+fn one_of(secret: Option<&Secret>, file: Option<&Path>) -> Result<Option<Vec<u8>>, TenantError> {
+    let secret = match (secret, file) {
+        (Some(secret), None) => secret.expose().as_bytes().to_vec(),
+        (None, Some(path)) => read(path)?.trim_ascii().to_vec(),
+        (Some(_), Some(_)) => return Err(TenantError::Source),
+        (None, None) => return Ok(None),
+    };
+    if secret.is_empty() { Err(TenantError::Empty) } else { Ok(Some(secret)) }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TenantError> {
@@ -123,14 +221,7 @@ mod tests {
 
     fn tenant(scheme: SlotScheme) -> TenantSettings {
         let secret = |text: &str| Some(Secret::new(text.to_owned()));
-        TenantSettings {
-            base_path: upload(),
-            scheme,
-            secret: secret("it-is-secret"),
-            secret_file: None,
-            delete_secret: None,
-            max_size: None,
-        }
+        TenantSettings { secret: secret("it-is-secret"), ..TenantSettings::of(scheme) }
     }
 
     #[test]
@@ -140,14 +231,37 @@ mod tests {
         std::fs::write(&path, "it-is-secret\n").unwrap();
         let direct = tenant(SlotScheme::Prosody);
         let file = TenantSettings { secret: None, secret_file: Some(path), ..direct.clone() };
-        assert_eq!(direct.signs_with().unwrap(), b"it-is-secret");
-        assert_eq!(file.signs_with().unwrap(), b"it-is-secret");
+        assert_eq!(direct.signs_with().unwrap().unwrap(), b"it-is-secret");
+        assert_eq!(file.signs_with().unwrap().unwrap(), b"it-is-secret");
         let both = TenantSettings { secret: direct.secret.clone(), ..file.clone() };
         let none = TenantSettings { secret_file: None, ..file };
         assert!(matches!(both.signs_with(), Err(TenantError::Source)));
         assert!(matches!(none.signs_with(), Err(TenantError::Source)));
+        assert_eq!(TenantSettings::of(SlotScheme::Own).signs_with().unwrap(), None);
         let empty = TenantSettings { secret: Some(Secret::new(String::new())), ..direct };
         assert!(matches!(empty.signs_with(), Err(TenantError::Empty)));
+    }
+
+    #[test]
+    fn a_tenant_with_everything_can_be_shown() {
+        let text = "scheme = \"own\"
+            retention = \"none\"
+            slot_lifetime = \"60s\"
+            media_types = [\"image/*\"]
+            quota = { total = \"1GB\", when_full = \"delete_oldest\" }
+            purposes = { profile = { max_size = \"1MB\", retention = \"1h\" }, permanent = {} }
+            [component]
+            domain = \"up.example\"
+            users = [\"example\"]
+            [service_url]
+            path = \"/x\"";
+        let tenant: TenantSettings = toml::from_str(text).unwrap();
+        let shown: TenantSettings = toml::from_str(&toml::to_string(&tenant).unwrap()).unwrap();
+        let hidden = ServiceUrlTable {
+            path: Secret::new("(hidden)".to_owned()),
+            ..tenant.service_url.clone().unwrap()
+        };
+        assert_eq!(shown, TenantSettings { service_url: Some(hidden), ..tenant });
     }
 
     #[test]

@@ -60,17 +60,18 @@ impl Engine {
 
 impl Shared {
     /// Creates the upload, if there is none and the order says what to create.
-    async fn ensure(&self, order: &ChunkOrder) -> Result<(), EngineError> {
+    async fn ensure(self: &Arc<Self>, order: &ChunkOrder) -> Result<(), EngineError> {
         let Some(new) = &order.opens else { return Ok(()) };
         if self.sessions.get(order.id)?.is_some() {
             return Ok(());
         }
         let limits = &self.settings.limits;
         let geometry = order.claim.infer(None, limits.max_chunks)?;
-        let new = NewSession { geometry: Some(geometry), ..new.clone() };
-        let mut session = self.begin(new, order.id)?;
+        let mut new = NewSession { geometry: Some(geometry), ..new.clone() };
+        let mut session = self.begin(new.clone(), order.id)?;
         // What cannot be taken creates nothing.
         session.plan_chunk(&order.claim, limits, self.clock.now())?;
+        let _admission = self.admit(&mut new, order.id).await?;
         if session.is_whole() {
             self.finish(&mut session).await?;
         }

@@ -8,6 +8,7 @@ use crate::upload::{AppendRequest, Digest, NewSession, Session, UploadId, Upload
 use super::error::EngineError;
 use super::events::Event;
 use super::ledger::{EndLedger, Ledger, Proof};
+use super::quota::Admission;
 use super::transfer::Transfer;
 use super::{Engine, Shared};
 
@@ -50,7 +51,8 @@ impl Engine {
     pub async fn create_as(&self, id: UploadId, new: NewSession) -> Result<Session, EngineError> {
         let shared = Arc::clone(&self.shared);
         self.run(async move {
-            let mut session = shared.begin(new, id)?;
+            let session = shared.begin(new.clone(), id)?;
+            let (mut session, _admission) = shared.admitted(session, new).await?;
             if session.is_whole() {
                 shared.finish(&mut session).await?;
             }
@@ -80,12 +82,16 @@ impl Engine {
     ) -> Result<Transfer, EngineError> {
         let shared = Arc::clone(&self.shared);
         self.run(async move {
-            let session = shared.begin(new, UploadId::generate())?;
             let request =
                 AppendRequest { at: UploadOffset::ZERO, declares: None, body_bytes: body.bytes };
-            let limits = &shared.settings.limits;
-            let plan = session.plan_append(&request, limits, shared.clock.now())?;
-            let id = session.id();
+            let plan = |session: &Session| {
+                session.plan_append(&request, &shared.settings.limits, shared.clock.now())
+            };
+            let session = shared.begin(new.clone(), UploadId::generate())?;
+            // What cannot be taken costs its owner nothing.
+            plan(&session)?;
+            let (session, admission) = shared.admitted(session, new).await?;
+            let (id, plan) = (session.id(), plan(&session)?);
             let lease = shared.leases.take(id).map_err(|_| EngineError::ShuttingDown)?;
             let proof = match (body.digest, body.when_cut) {
                 (Some(digest), _) => Proof::Digest(digest),
@@ -98,6 +104,7 @@ impl Engine {
                 Some(_) | None => Some(shared.writer(&session, tail).await?),
             };
             let ledger = EndLedger::open(Arc::clone(&shared), session, None, writer, proof);
+            let ledger = ledger.holding(admission);
             Ok(Transfer::lend(shared, lease, Ledger::End(Box::new(ledger)), id, (&plan).into()))
         })
         .await
@@ -113,6 +120,18 @@ impl Shared {
             self.has_room_for(length.get())?;
         }
         Ok(session)
+    }
+
+    /// The session once its owner may have it, and the promise to hold until it is stored.
+    pub(super) async fn admitted(
+        self: &Arc<Self>,
+        session: Session,
+        mut new: NewSession,
+    ) -> Result<(Session, Option<Admission>), EngineError> {
+        let (id, own) = (session.id(), new.max_length);
+        let admission = self.admit(&mut new, id).await?;
+        let session = if new.max_length == own { session } else { self.begin(new, id)? };
+        Ok((session, admission))
     }
 
     /// Refuses early what could never be stored.

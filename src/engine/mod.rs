@@ -14,6 +14,8 @@
 //! | `read` | a finished upload, in stretches |
 //! | `terminate` | remove an upload |
 //! | `concat` | a final upload out of partial ones |
+//! | `owner` | all that one owner has |
+//! | `quota` | one upload more, if its owner may have it |
 //! | `adopt` | a file of this machine becomes a finished upload |
 //! | `transfer` | bytes on their way: written where they arrive, handed back |
 //! | `ledger` | the account of a transfer: sync, publish, commit – what makes bytes count |
@@ -39,7 +41,9 @@ mod finish;
 mod inspect;
 mod lease;
 mod ledger;
+mod owner;
 mod put;
+mod quota;
 mod read;
 mod reaper;
 mod recovery;
@@ -72,6 +76,7 @@ pub use transfer::Transfer;
 use concat::Awaited;
 use events::Observer;
 use lease::Leases;
+use quota::Quotas;
 use scribe::Scribe;
 
 /// What an engine is made of.
@@ -109,6 +114,7 @@ struct Shared {
     leases: Arc<Leases>,
     scribe: Arc<Scribe>,
     awaited: Awaited,
+    quotas: Quotas,
     /// Whether the sweep after the start has looked at every session: until then each is checked
     /// when it is asked for.
     recovered: AtomicBool,
@@ -155,6 +161,7 @@ impl Engine {
             scribe: Scribe::new(Arc::clone(&parts.blobs)),
             leases: Leases::new(parts.settings.silent_after),
             awaited: Awaited::default(),
+            quotas: Quotas::default(),
             recovered: AtomicBool::new(false),
             runtime: runtime.handle().clone(),
             sessions: parts.sessions,

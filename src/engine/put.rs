@@ -69,7 +69,7 @@ impl Engine {
 
 impl Shared {
     /// Creates the upload, if there is none and the order says what to create.
-    async fn open(&self, order: &PutOrder) -> Result<(), EngineError> {
+    async fn open(self: &Arc<Self>, order: &PutOrder) -> Result<(), EngineError> {
         let Some(new) = &order.opens else { return Ok(()) };
         if self.sessions.get(order.id)?.is_some() {
             return Ok(());
@@ -77,6 +77,7 @@ impl Shared {
         let mut session = self.begin(new.clone(), order.id)?;
         // What cannot be taken creates nothing.
         self.plan(&session, order.from, order.body_bytes)?;
+        let _admission = self.admit(&mut new.clone(), order.id).await?;
         if session.is_whole() {
             self.finish(&mut session).await?;
         }

@@ -19,6 +19,7 @@ use crate::engine::{Engine, EngineError};
 use crate::upload::{Session, UploadId};
 
 use super::metrics::{Disk, EXPOSITION, Metrics};
+use super::owner_view::{OwnerRemoved, OwnerView};
 use super::session_view::SessionView;
 use super::settings::ListenAddress;
 
@@ -36,6 +37,20 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Set when the gateway begins to stop.
     pub stopping: Arc<AtomicBool>,
+    /// Tells where the components of XMPP servers stand.
+    pub components: Box<dyn Fn() -> Vec<ComponentStanding> + Send + Sync>,
+}
+
+/// Where a component of an XMPP server stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ComponentStanding {
+    /// What the XMPP server calls it.
+    pub domain: String,
+    /// Whether the XMPP server takes it.
+    pub connected: bool,
+    /// Why it does not, as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// The admin side would be reachable from other machines.
@@ -68,6 +83,8 @@ pub fn routes(admin: web::Data<Admin>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/sessions", web::get().to(sessions))
             .route("/sessions/{id}", web::get().to(session))
             .route("/sessions/{id}", web::delete().to(remove))
+            .route("/owners", web::get().to(owner))
+            .route("/owners", web::delete().to(remove_owner))
             .default_service(web::to(|| async { refusal(not_found()) }));
         config.app_data(admin).service(scope);
     }
@@ -119,7 +136,7 @@ async fn ready(admin: web::Data<Admin>) -> HttpResponse {
         true => HttpResponse::Ok(),
         false => HttpResponse::ServiceUnavailable(),
     };
-    answer.json(Ready { ready: reasons.is_empty(), reasons })
+    answer.json(Ready { ready: reasons.is_empty(), reasons, components: (admin.components)() })
 }
 
 /// Whoever has less room than this beside the reserve should get no new uploads: writers stop
@@ -132,7 +149,7 @@ async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
         .room()
         .ok()
         .map(|room| Disk { usable_bytes: room.usable_bytes, reserve_bytes: room.reserve_bytes });
-    match admin.metrics.encode(disk) {
+    match admin.metrics.encode(disk, (admin.components)()) {
         Ok(text) => HttpResponse::Ok().content_type(EXPOSITION).body(text),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");
@@ -188,6 +205,35 @@ async fn take_away(engine: &Engine, id: &str) -> Result<(), Refusal> {
     if removed { Ok(()) } else { Err(not_found()) }
 }
 
+async fn owner(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> HttpResponse {
+    let name = match whose(&request) {
+        Ok(name) => name,
+        Err(refused) => return refusal(refused),
+    };
+    match OwnerView::of(&admin.engine, &name).await {
+        Ok(view) => HttpResponse::Ok().json(view),
+        Err(error) => refusal(failed(&error)),
+    }
+}
+
+async fn remove_owner(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> HttpResponse {
+    let name = match whose(&request) {
+        Ok(name) => name,
+        Err(refused) => return refusal(refused),
+    };
+    match OwnerRemoved::carry_out(&admin.engine, &name).await {
+        Ok(removed) => HttpResponse::Ok().json(removed),
+        Err(error) => refusal(failed(&error)),
+    }
+}
+
+/// The owner that a request names.
+fn whose(request: &actix_web::HttpRequest) -> Result<String, Refusal> {
+    let named = web::Query::<Whose>::from_query(request.query_string());
+    let named = named.map(|query| query.into_inner().name).ok().filter(|name| !name.is_empty());
+    named.ok_or(bad_request("name the owner, percent-encoded: `?name=xmpp%3Aann%40example.org`"))
+}
+
 fn identify(id: &str) -> Result<UploadId, Refusal> {
     id.parse().map_err(|_| bad_request("an upload id is 32 lower-case hexadecimal digits"))
 }
@@ -233,6 +279,10 @@ struct Live {
 struct Ready {
     ready: bool,
     reasons: Vec<Reason>,
+    /// A detail that decides nothing: whoever has a slot, or speaks tus, is served as well without
+    /// the XMPP server, and sending them elsewhere would not bring it back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    components: Vec<ComponentStanding>,
 }
 
 #[derive(Deserialize)]
@@ -240,6 +290,12 @@ struct Ready {
 struct Page {
     after: Option<String>,
     limit: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    name: String,
 }
 
 #[derive(Serialize)]

@@ -75,6 +75,11 @@ impl<'a> Call<'a> {
         tracing::info!(%client, verb, "turned away: {why}");
     }
 
+    /// The client's address, as far as it is known.
+    pub(super) const fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
     /// The query of the target, empty if there is none. May hold a credential: never logged.
     pub(super) fn query(&self) -> &'a str {
         self.query.unwrap_or_default()
@@ -93,7 +98,7 @@ impl<'a> Call<'a> {
         let create = create::read(&self.head, &self.gateway.profile, &self.place, grant.owner)?;
         within(grant.max_length, create::needed_bytes(&create))?;
         self.has_room_for(create::needed_bytes(&create))?;
-        Ok(create.bounded(grant.max_length))
+        Ok(self.gateway.counted_in(create.bounded(grant.max_length)))
     }
 
     /// Reads an append and refuses what cannot be taken; touches no store.

@@ -136,7 +136,7 @@ async fn begin(call: &mut Call<'_>, chunking: &Chunking, mut body: Body) -> Outc
         max_length: grant.max_length,
         ..NewSession::of(grant.owner, None, begin.metadata)
     };
-    let session = gateway.engine.create(new).await?;
+    let session = gateway.engine.create(gateway.counted(new)).await?;
     let name = SessionName::of(session.id());
     let called = Called { name: &name, session: &session };
     Ok((begin::begun(&called, &geometry, &call.place, terms), Tail::Own))
@@ -234,7 +234,8 @@ impl Meant {
         }
         let Grant { owner, max_length, .. } = call.grant(Verb::Create).await?;
         let new = NewSession::of(owner, None, opening.metadata);
-        Ok(Some(NewSession { expects: opening.expects, max_length, ..new }))
+        let new = NewSession { expects: opening.expects, max_length, ..new };
+        Ok(Some(call.gateway.counted(new)))
     }
 
     /// What the engine says, in the words of this protocol.

@@ -62,7 +62,8 @@ async fn take(
     body.ahead(settings, Form::poll_file).await?;
 
     let first = FirstBody { bytes: None, digest: None, when_cut: WhenCut::Discard };
-    let transfer = gateway.engine.create_with_body(of_unknown_length(grant), first).await;
+    let new = gateway.counted(of_unknown_length(grant));
+    let transfer = gateway.engine.create_with_body(new, first).await;
     let transfer = transfer.map_err(|error| Failure::from(error).problem(None))?;
     let id = transfer.id();
     let poured = body.pour(transfer, settings).await;

@@ -10,9 +10,11 @@ use crate::protocol::cors::{CorsPolicy, Origins};
 use crate::protocol::forwarded::{self, Forwarded};
 use crate::protocol::head::RequestHead;
 use crate::protocol::location::{Outside, Place};
+use crate::protocol::tus::create::Create;
 use crate::protocol::tus::{Extension, Profile};
-use crate::upload::Timestamp;
+use crate::upload::{NewSession, Timestamp};
 
+use super::service_url::ServiceUrl;
 use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
 
 /// The engine and how it is offered over HTTP; one per process, shared by every worker.
@@ -25,6 +27,8 @@ pub struct Gateway {
     pub(super) cors: CorsPolicy,
     /// Chunk headers, if they are on.
     pub(super) chunks: Option<Chunking>,
+    /// Where ejabberd asks for slots.
+    pub(super) service_urls: Vec<ServiceUrl>,
     /// The configured public URL, if there is one.
     outside: Option<Outside>,
 }
@@ -71,7 +75,29 @@ impl Gateway {
             let terms = Terms::new(chunks.chunk_bytes, engine.limits(), cancel);
             Chunking { terms, names: chunks.names.clone() }
         });
-        Ok(Self { engine, authority, settings, profile, cors, chunks, outside })
+        let service_urls = Vec::new();
+        Ok(Self { engine, authority, settings, profile, cors, chunks, service_urls, outside })
+    }
+
+    /// Lets ejabberd ask for slots at these addresses.
+    #[must_use]
+    pub fn asked_at(self, service_urls: Vec<ServiceUrl>) -> Self {
+        Self { service_urls, ..self }
+    }
+
+    /// A new upload with what its owner may have, if it has an owner in particular.
+    pub(super) fn counted(&self, new: NewSession) -> NewSession {
+        let quota = self.settings.quota.filter(|_| new.owner.name().is_some());
+        NewSession { quota, ..new }
+    }
+
+    /// As [`Gateway::counted`]. A final upload brings no bytes of its own.
+    pub(super) fn counted_in(&self, create: Create) -> Create {
+        match create {
+            Create::Upload(new) => Create::Upload(self.counted(new)),
+            Create::WithBody(new, first) => Create::WithBody(self.counted(new), first),
+            Create::Final(order) => Create::Final(order),
+        }
     }
 
     /// Where the upload endpoint is, as the client of this request sees it, and where that client

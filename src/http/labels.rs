@@ -6,6 +6,7 @@ use actix_web::http::{Method, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
 use crate::engine::events::Ending;
+use crate::slots::Decision;
 use crate::upload::Departure;
 
 /// A method, as a label.
@@ -121,6 +122,24 @@ impl DepartureLabel {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct DecisionLabel(pub(super) Decision);
+
+impl DecisionLabel {
+    const fn as_str(self) -> &'static str {
+        match self.0 {
+            Decision::Granted => "granted",
+            Decision::BadRequest => "bad_request",
+            Decision::TooLarge => "too_large",
+            Decision::MediaType => "media_type",
+            Decision::Purpose => "purpose",
+            Decision::NotAllowed => "not_allowed",
+            Decision::Quota => "quota",
+            Decision::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// Labels whose text is all there is to them.
 macro_rules! label {
     ($($label:ty),*) => {$(
@@ -132,7 +151,7 @@ macro_rules! label {
     )*};
 }
 
-label!(RequestMethod, StatusClass, EndingLabel, DepartureLabel);
+label!(RequestMethod, StatusClass, EndingLabel, DepartureLabel, DecisionLabel);
 
 impl std::hash::Hash for EndingLabel {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
@@ -165,4 +184,9 @@ pub(super) struct How {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Why {
     pub(super) why: DepartureLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Decided {
+    pub(super) outcome: DecisionLabel,
 }

@@ -14,10 +14,14 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::engine::events::{Ending, Event, Observer};
+use crate::slots::{Decision, Witness};
 use crate::upload::Departure;
 
+use super::admin::ComponentStanding;
 use super::connection::OpenConnections;
-use super::labels::{DepartureLabel, EndingLabel, How, OfMethod, OfRequest, StatusClass, Why};
+use super::labels::{
+    Decided, DecisionLabel, DepartureLabel, EndingLabel, How, OfMethod, OfRequest, StatusClass, Why,
+};
 use super::process::ProcessCollector;
 
 pub use super::labels::RequestMethod;
@@ -36,6 +40,7 @@ type Durations = Family<OfMethod, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Registry,
     uploads: Uploads,
+    slots: Family<Decided, Counter>,
     requests: Family<OfRequest, Counter>,
     durations: Durations,
 }
@@ -73,6 +78,12 @@ impl Metrics {
         let own = registry.sub_registry_with_prefix("tidegate");
         let uploads = Uploads::default();
         uploads.register(own);
+        let slots = Family::<Decided, Counter>::default();
+        let orders = "Requests for slots, by what became of them";
+        own.register("slots", orders, slots.clone());
+        for decision in Decision::ALL {
+            drop(slots.get_or_create(&Decided { outcome: DecisionLabel(decision) }));
+        }
         let requests = Family::<OfRequest, Counter>::default();
         let name = "http_requests";
         own.register(name, "Requests, by method and class of the answer", requests.clone());
@@ -85,7 +96,7 @@ impl Metrics {
             durations.clone(),
         );
         own.register_collector(Box::new(ConnectionCollector(connections)));
-        Arc::new(Self { registry, uploads, requests, durations })
+        Arc::new(Self { registry, uploads, slots, requests, durations })
     }
 
     /// Takes note of a request and its answer; without a status it was given up by the client.
@@ -95,21 +106,35 @@ impl Metrics {
         self.durations.get_or_create(&OfMethod { method }).observe(took.as_secs_f64());
     }
 
-    /// Everything in the text format, with the room on the device as it is now.
+    /// Everything in the text format, with the room on the device and the components as they are
+    /// now.
     ///
     /// # Errors
     ///
     /// [`fmt::Error`] if a metric cannot be written.
-    pub fn encode(&self, disk: Option<Disk>) -> Result<String, fmt::Error> {
+    pub fn encode(
+        &self,
+        disk: Option<Disk>,
+        components: Vec<ComponentStanding>,
+    ) -> Result<String, fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode_registry(&mut text, &self.registry)?;
+        let mut registry = Registry::with_prefix("tidegate");
         if let Some(disk) = disk {
-            let mut registry = Registry::with_prefix("tidegate");
             registry.register_collector(Box::new(disk));
-            prometheus_client::encoding::text::encode_registry(&mut text, &registry)?;
         }
+        if !components.is_empty() {
+            registry.register_collector(Box::new(ComponentCollector(components)));
+        }
+        prometheus_client::encoding::text::encode_registry(&mut text, &registry)?;
         prometheus_client::encoding::text::encode_eof(&mut text)?;
         Ok(text)
+    }
+}
+
+impl Witness for Metrics {
+    fn decided(&self, decision: Decision) {
+        self.slots.get_or_create(&Decided { outcome: DecisionLabel(decision) }).inc();
     }
 }
 
@@ -200,6 +225,24 @@ impl Collector for Disk {
     }
 }
 
+/// The domains are those of the settings, so that their number is bounded, too.
+#[derive(Debug)]
+struct ComponentCollector(Vec<ComponentStanding>);
+
+impl Collector for ComponentCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Whether the XMPP server takes us as a component";
+        let connected = Family::<[(&'static str, String); 1], Gauge>::default();
+        for standing in &self.0 {
+            let labels = [("domain", standing.domain.clone())];
+            connected.get_or_create(&labels).set(i64::from(standing.connected));
+        }
+        let kind = connected.metric_type();
+        let name = "xmpp_component_connected";
+        connected.encode(encoder.encode_descriptor(name, help, None, kind)?)
+    }
+}
+
 fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
@@ -237,7 +280,7 @@ mod tests {
         ] {
             metrics.observe(event);
         }
-        let text = metrics.encode(None).unwrap();
+        let text = metrics.encode(None, Vec::new()).unwrap();
         for (name, expected) in [
             ("tidegate_uploads_created_total", "1"),
             ("tidegate_transfers_running", "1"),
@@ -266,7 +309,7 @@ mod tests {
         ] {
             metrics.request(RequestMethod::of(&method), status, Duration::from_millis(3));
         }
-        let text = metrics.encode(None).unwrap();
+        let text = metrics.encode(None, Vec::new()).unwrap();
         for (labels, expected) in [
             ("method=\"PATCH\",status=\"2xx\"", "2"),
             ("method=\"OTHER\",status=\"4xx\"", "1"),
@@ -282,7 +325,8 @@ mod tests {
     #[test]
     fn the_device_and_the_process_are_shown_as_they_are_now() {
         let metrics = Metrics::new(OpenConnections::default());
-        let text = metrics.encode(Some(Disk { usable_bytes: 10, reserve_bytes: 20 })).unwrap();
+        let text =
+            metrics.encode(Some(Disk { usable_bytes: 10, reserve_bytes: 20 }), Vec::new()).unwrap();
         assert_eq!(value(&text, "tidegate_disk_usable_bytes"), Some("10"), "{text}");
         assert_eq!(value(&text, "tidegate_disk_reserve_bytes"), Some("20"));
         let resident = value(&text, "process_resident_memory_bytes").unwrap();

@@ -11,6 +11,7 @@
 //! | `chunked` | the handlers of chunk headers |
 //! | `form` | the handler of HTML forms |
 //! | `slots` | the handlers of XEP-0363 slots |
+//! | `service_url` | where ejabberd asks for slots |
 //! | `download` | `GET`, and the download side of `HEAD` |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
@@ -59,10 +60,12 @@ mod labels;
 pub mod listener;
 pub mod metrics;
 mod open_connections;
+pub mod owner_view;
 mod pace;
 mod process;
 mod reply;
 pub mod routes;
+pub mod service_url;
 pub mod session_view;
 pub mod settings;
 pub mod sides;

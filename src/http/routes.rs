@@ -8,6 +8,7 @@
 //! | `/chunked-upload` | `POST` and `PUT` begin a session or bring a chunk, `OPTIONS` |
 //! | `/chunked-upload/{session}` | `PUT` and `POST` bring a chunk, `GET` and `HEAD` ask, `DELETE` cancels, `OPTIONS` |
 //! | `/upload-status` | `GET` and `HEAD` ask, `OPTIONS` |
+//! | where ejabberd asks for slots | `GET` answers with one |
 //! | anything below a tenant's base path | a slot: `PUT` stores, `GET` and `HEAD` fetch, `DELETE`, `OPTIONS` |
 //!
 //! A tenant at the root has whatever is left: the first rows go before it.
@@ -19,7 +20,7 @@ use actix_web::web::{Data, ServiceConfig, resource, to};
 use crate::protocol::chunked::address::{CHUNKED_UPLOAD, UPLOAD_STATUS};
 
 use super::gateway::Gateway;
-use super::{chunked, form, slots, tus};
+use super::{chunked, form, service_url, slots, tus};
 
 /// Puts the routes and what the handlers share into an application.
 pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
@@ -35,6 +36,9 @@ pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
         if let Some(path) = &gateway.settings.form_path {
             // First, because the pattern of an upload would match it as well below a short base.
             application.service(resource([path.clone(), format!("{path}/")]).to(form::endpoint));
+        }
+        for door in &gateway.service_urls {
+            application.service(resource(door.path.clone()).to(service_url::ask));
         }
         application
             .service(resource([base.clone(), format!("{base}/")]).to(tus::endpoint))

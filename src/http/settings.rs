@@ -7,8 +7,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::protocol::chunked::NameKey;
-use crate::protocol::xep0363::{Scheme, SlotKey, Tenant};
-use crate::upload::UploadLength;
+use crate::protocol::xep0363::{Scheme, SlotKey, Tenant, Verified};
+use crate::slots::Keeping;
+use crate::upload::{NewSession, Quota, Timestamp, UploadLength};
 
 /// How the upload endpoint behaves.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct HttpSettings {
     pub chunks: Option<ChunkSettings>,
     /// Whose slots are served.
     pub slots: SlotSettings,
+    /// What each named owner may have; `None` leaves it unbounded.
+    pub quota: Option<Quota>,
     /// A body that brings nothing for this long is ended; what arrived is kept (T-36).
     pub read_timeout: Duration,
     /// A response that cannot be written for this long ends the connection.
@@ -63,7 +66,7 @@ pub struct ChunkSettings {
 /// Whose slots are served.
 #[derive(Clone, Debug)]
 pub struct SlotSettings {
-    /// Their issuers; with none, no slot is served. No base path lies within another one.
+    /// Their issuers; with none, no slot is served. No base path lies within another one, save the root.
     pub tenants: Vec<SlotTenant>,
     /// Leads slots to uploads.
     pub ids: SlotKey,
@@ -76,9 +79,25 @@ pub struct SlotTenant {
     pub tenant: Tenant,
     /// Longest file.
     pub max_length: Option<UploadLength>,
+    /// How long files are kept.
+    pub keeping: Keeping,
+    /// What each uploader may have, as far as tokens name them.
+    pub quota: Option<Quota>,
 }
 
 impl SlotTenant {
+    /// An upload that begins with a token, with everything that its tenant sets.
+    #[must_use]
+    pub fn opened(&self, new: NewSession, verified: &Verified, now: Timestamp) -> NewSession {
+        NewSession {
+            keep_until: self.keeping.until(verified.file_expires_at, now),
+            retention: self.keeping.retention(),
+            memory: self.tenant.scheme.memory(),
+            quota: self.quota.filter(|_| verified.owner.is_some()),
+            ..new
+        }
+    }
+
     /// Whether its tokens can delete.
     #[must_use]
     pub const fn deletes(&self) -> bool {

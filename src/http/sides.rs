@@ -38,7 +38,8 @@ pub fn uploads(
     let gateway = Data::new(gateway);
     let judge = ExpectService::new(gateway.clone());
     let expect: Expect = Arc::new(move |request: Request| judge.call(request));
-    let trace = Trace::new(Arc::clone(metrics), &gateway.settings.trusted_proxies);
+    let asked_at = gateway.service_urls.iter().map(|door| door.path.clone());
+    let trace = Trace::new(Arc::clone(metrics), &gateway.settings.trusted_proxies).hiding(asked_at);
     serve(listeners, settings, &Hooks { expect, connections }, move || {
         App::new().wrap(trace.clone()).configure(routes(gateway.clone()))
     })

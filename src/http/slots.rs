@@ -89,7 +89,9 @@ pub(super) fn judged(call: &Call<'_>) -> Option<Result<(), Failure>> {
 /// The issuer whose slots live where the request goes.
 fn tenant_of<'a>(call: &Call<'a>) -> Option<&'a SlotTenant> {
     let tenants = &call.gateway.settings.slots.tenants;
-    tenants.iter().find(|tenant| tenant.tenant.base.holds(call.head.path))
+    let theirs = tenants.iter().filter(|tenant| tenant.tenant.base.holds(call.head.path));
+    // Only the root holds other base paths: it has what is left over.
+    theirs.max_by_key(|tenant| tenant.tenant.base.as_str().len())
 }
 
 /// A `PUT` whose token is genuine.
@@ -110,11 +112,8 @@ impl Order {
         call.has_room_for(put.body_bytes)?;
         let owner = name::owner(&tenant.tenant.base, verified.owner.as_ref());
         let metadata = name::metadata(&verified).map_err(Problem::InvalidMetadata)?;
-        let new = NewSession {
-            keep_until: verified.file_expires_at,
-            memory: tenant.tenant.scheme.memory(),
-            ..NewSession::of(owner.clone(), Some(length), metadata)
-        };
+        let new = NewSession::of(owner.clone(), Some(length), metadata);
+        let new = tenant.opened(new, &verified, call.gateway.now());
         let order = PutOrder {
             id: id(call, tenant, &verified),
             owner,

@@ -29,6 +29,7 @@ use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettin
 use super::{Gateway, GatewayError};
 
 mod chunked;
+mod desk;
 mod slots;
 
 fn settings() -> HttpSettings {
@@ -58,6 +59,7 @@ fn settings() -> HttpSettings {
             names: NameKey::new([7; 32]),
         }),
         slots: SlotSettings { tenants: Vec::new(), ids: SlotKey::new([9; 32]) },
+        quota: None,
         read_timeout: Duration::from_secs(60),
         write_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),

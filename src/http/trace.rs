@@ -67,13 +67,27 @@ impl RequestId {
 pub struct Trace {
     metrics: Arc<Metrics>,
     trusted: Arc<[IpNet]>,
+    /// Paths that are secrets: what stands in them is not an upload to be named.
+    hidden: Arc<[String]>,
 }
 
 impl Trace {
     /// Request ids are believed from `trusted_proxies`, and from peers on a Unix socket.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, trusted_proxies: &[IpNet]) -> Self {
-        Self { metrics, trusted: trusted_proxies.into() }
+        Self { metrics, trusted: trusted_proxies.into(), hidden: Arc::default() }
+    }
+
+    /// Looks for no upload in these paths and below them, however much they look like one.
+    #[must_use]
+    pub fn hiding(self, paths: impl IntoIterator<Item = String>) -> Self {
+        Self { hidden: paths.into_iter().collect(), ..self }
+    }
+
+    /// The upload that a path is about.
+    fn upload(&self, path: &str) -> Option<UploadId> {
+        let hidden = self.hidden.iter().any(|hidden| path.starts_with(hidden.as_str()));
+        upload_in(path).filter(|_| !hidden)
     }
 
     fn trusts(&self, connection: Option<&Connection>) -> bool {
@@ -130,7 +144,7 @@ where
             self.trace.trusts(connection.as_ref()).then(|| RequestId::given(request.headers()));
         let id = given.flatten().unwrap_or_else(RequestId::generate);
         let method = RequestMethod::of(request.method());
-        let upload = upload_in(request.path());
+        let upload = self.trace.upload(request.path());
         let span = tracing::info_span!(
             "request",
             request = id.as_str(),
@@ -318,5 +332,16 @@ mod tests {
         }
         assert_eq!(upload_in("/files/"), None);
         assert_eq!(upload_in(""), None);
+    }
+
+    #[test]
+    fn a_secret_path_is_not_taken_for_an_upload() {
+        let id = UploadId::generate();
+        let metrics = Metrics::new(crate::http::connection::OpenConnections::default());
+        let trace = Trace::new(metrics, &[]).hiding([format!("/slots/{id}")]);
+        assert_eq!(trace.upload(&format!("/files/{id}")), Some(id));
+        for path in [format!("/slots/{id}"), format!("/slots/{id}/")] {
+            assert_eq!(trace.upload(&path), None, "{path}");
+        }
     }
 }

@@ -14,6 +14,8 @@
 //! | `banner` | what is printed at the start |
 //! | `shutdown` | signals |
 //! | `slots` | issuers of slots, from the settings |
+//! | `doors` | where XMPP servers ask for slots, from the settings |
+//! | `components` | components of XMPP servers, started and stopped |
 //! | `notify` | systemd |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
 //! | `import` | files of another server become uploads |
@@ -25,8 +27,10 @@ pub mod admin_client;
 pub mod authority;
 pub mod banner;
 pub mod boot;
+mod components;
 pub mod data_dir;
 pub mod doctor;
+mod doors;
 pub mod error;
 pub mod import;
 pub mod links;

@@ -17,6 +17,8 @@ pub const SIGNED_LINK: &str = "signed-link v1";
 pub const CHUNK_SESSION_ID: &str = "chunk-session-id v1";
 /// What leads slots to uploads.
 pub const SLOT: &str = "slot v1";
+/// What slots of our own are signed for; the base path of their tenant follows.
+pub const SLOT_TOKEN: &str = "slot-token v1";
 
 /// Bytes of a secret that we make; a file of somebody else's has at least as many.
 const SECRET_BYTES: usize = 32;

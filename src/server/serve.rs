@@ -1,7 +1,7 @@
 //! A gateway from start to stop.
 //!
 //! Started in the order in which things need each other, stopped in the opposite one: no new
-//! connections, then the writers commit, then the stores close. What a hurried stop cuts off
+//! slots by a component, no new connections, then the writers commit, then the stores close. What a hurried stop cuts off
 //! survives as it would survive `kill -9`.
 
 use std::io::{self, Write};
@@ -19,6 +19,7 @@ use crate::http::tls::Certificates;
 
 use super::authority::Guard;
 use super::banner::{Banner, Bound};
+use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::shutdown::{Signals, Wish};
@@ -85,6 +86,8 @@ pub(super) struct Started {
     pub(super) engine: Engine,
     pub(super) sides: Sides,
     pub(super) guard: Guard,
+    /// Not started yet.
+    pub(super) components: Components,
 }
 
 /// Both sides of it, bound.
@@ -101,10 +104,13 @@ async fn live(
     mut signals: Signals,
     settings: &Settings,
 ) -> Result<(), ServerError> {
-    let Started { engine, sides: Sides { uploads, operators, stopping }, guard } = started;
+    let Started { engine, sides: Sides { uploads, operators, stopping }, guard, components } =
+        started;
     let bound = settings.timeouts.shutdown.get();
     let stoppers = [uploads.stopper(), operators.stopper()];
     let certificates = uploads.certificates();
+    // The listeners are bound: whoever gets a slot can put to it.
+    let mut components = components.start();
     {
         let mut serving = pin!(async { tokio::try_join!(uploads.run(), operators.run()) });
         tokio::select! {
@@ -119,11 +125,14 @@ async fn live(
         }
         stopping.store(true, Ordering::Release);
         notify::stopping();
+        components.stop();
         let running = engine.running();
         tracing::info!(running, "stopping; {running} transfers are asked to commit");
         stoppers.iter().for_each(Stopper::stop);
         tokio::select! {
-            _ = async { tokio::join!(&mut serving, engine.stop()) } => return Ok(()),
+            _ = async { tokio::join!(components.parted(), &mut serving, engine.stop()) } => {
+                return Ok(());
+            }
             () = signals.stop() => tracing::warn!("asked again: open connections are cut"),
             () = tokio::time::sleep(bound) => {
                 tracing::warn!("timeouts.shutdown is over: open connections are cut");

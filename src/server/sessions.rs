@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::config::Settings;
@@ -15,6 +16,7 @@ use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::wiring;
 
+pub use crate::http::owner_view::{OwnerRemoved, OwnerView};
 pub use crate::http::session_view::SessionView;
 
 /// Uploads asked for at a time.
@@ -165,6 +167,41 @@ impl Sessions {
         }
     }
 
+    /// What one owner has.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionsError`] if it cannot be found out.
+    pub async fn owner(&self, name: &str) -> Result<OwnerView, SessionsError> {
+        match self {
+            Self::Running(address) => {
+                let answer = understood(ask(*address, "GET", &owner_path(name))?)?;
+                serde_json::from_str(&answer.body).map_err(SessionsError::Unreadable)
+            }
+            Self::Offline(offline) => {
+                Ok(OwnerView::of(&offline.engine, name).await.map_err(ServerError::from)?)
+            }
+        }
+    }
+
+    /// Removes everything of one owner, finished or not.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionsError`]; what was removed until then is gone, and doing it again goes on.
+    pub async fn remove_owner(&self, name: &str) -> Result<OwnerRemoved, SessionsError> {
+        match self {
+            Self::Running(address) => {
+                let answer = understood(ask(*address, "DELETE", &owner_path(name))?)?;
+                serde_json::from_str(&answer.body).map_err(SessionsError::Unreadable)
+            }
+            Self::Offline(offline) => {
+                let removed = OwnerRemoved::carry_out(&offline.engine, name).await;
+                Ok(removed.map_err(ServerError::from)?)
+            }
+        }
+    }
+
     /// Lets go of what was opened.
     pub async fn close(self) {
         match self {
@@ -186,6 +223,10 @@ pub(super) async fn offline(settings: &Settings) -> Result<Offline, ServerError>
     let stores = wiring::open(&data, settings, &nobody).await?;
     let engine = wiring::engine(stores, settings, nobody)?;
     Ok(Offline { engine, data })
+}
+
+fn owner_path(name: &str) -> String {
+    format!("/owners?name={}", utf8_percent_encode(name, NON_ALPHANUMERIC))
 }
 
 fn understood(answer: Answer) -> Result<Answer, SessionsError> {

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU64;
 
-use crate::config::settings::{Durability, Settings};
+use crate::config::quota as config;
+use crate::config::settings::{Durability, QuotaSettings, Settings};
 use crate::config::{Address, Size, Span};
 use crate::engine::{self, EngineSettings};
 use crate::http::settings::{
@@ -10,7 +11,8 @@ use crate::http::settings::{
     ServerSettings, SlotSettings, TlsSettings,
 };
 use crate::protocol::chunked::NameKey;
-use crate::upload::{Limits, UploadLength};
+use crate::upload::quota::{Total, WhenFull};
+use crate::upload::{Limits, Quota, UploadLength};
 
 /// The engine's bounds.
 #[must_use]
@@ -74,6 +76,7 @@ pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSet
         extensions: extensions(settings),
         chunks: chunks(settings, names),
         slots,
+        quota: quota(&settings.quota),
         read_timeout: timeouts.readtimeout.get(),
         write_timeout: timeouts.writetimeout.get(),
         idle_timeout: timeouts.idletimeout.get(),
@@ -84,6 +87,25 @@ pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSet
         linger: timeouts.linger.get(),
         linger_bytes: settings.network.linger_size.get(),
     }
+}
+
+/// What one owner may have; `None` if nothing is bounded.
+#[must_use]
+pub fn quota(settings: &QuotaSettings) -> Option<Quota> {
+    let total = settings.total.map(|total| Total {
+        bytes: total.get(),
+        when_full: match settings.when_full {
+            config::WhenFull::Refuse => WhenFull::Refuse,
+            config::WhenFull::DeleteOldest => {
+                WhenFull::DeleteOldest { down_to: settings.delete_down_to.unwrap_or(total).get() }
+            }
+        },
+    });
+    settings.is_bounded().then_some(Quota {
+        running: settings.running.map(|count| count.0),
+        bytes_per_day: settings.per_day.map(Size::get),
+        total,
+    })
 }
 
 fn cors(settings: &Settings) -> CorsSettings {
@@ -160,5 +182,20 @@ mod tests {
     #[test]
     fn the_built_in_settings_are_the_engine_s_own_defaults() {
         assert_eq!(engine(&Settings::default()), EngineSettings::default());
+    }
+
+    #[test]
+    fn what_is_deleted_down_to_is_the_total_unless_it_is_set() {
+        let read = |text: &str| quota(&toml::from_str(text).unwrap());
+        assert_eq!(read(""), None);
+        let bounded = read("running = 2\nper_day = 7").unwrap();
+        assert_eq!((bounded.running, bounded.bytes_per_day), (Some(2), Some(7)));
+        assert_eq!(bounded.total, None);
+        let full = |text| read(text).unwrap().total.unwrap().when_full;
+        assert_eq!(full("total = 9"), WhenFull::Refuse);
+        let deletes = "total = 9\nwhen_full = \"delete_oldest\"";
+        assert_eq!(full(deletes), WhenFull::DeleteOldest { down_to: 9 });
+        let further = format!("{deletes}\ndelete_down_to = 4");
+        assert_eq!(full(&further), WhenFull::DeleteOldest { down_to: 4 });
     }
 }

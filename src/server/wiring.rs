@@ -15,15 +15,17 @@ use crate::http::metrics::Metrics;
 use crate::http::settings::HttpSettings;
 use crate::http::{Gateway, sides};
 use crate::protocol::chunked::NameKey;
+use crate::slots::Witness;
 use crate::storage::blob::fs::{FsBlobStore, FsSettings};
 use crate::storage::session::sled::{SledSessionStore, SledSettings};
 use crate::storage::{BlobStore, SessionStore};
 
+use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::secret::CHUNK_SESSION_ID;
 use super::serve::{Sides, Started};
-use super::{authority, boot, slots, translate};
+use super::{authority, boot, doors, slots, translate};
 
 /// The stores of one data directory.
 pub struct Stores {
@@ -49,7 +51,7 @@ pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started
     let stores = open(data, settings, &observer).await?;
     let engine = engine(stores, settings, observer)?;
     match listen(&engine, &guard.authority, settings, http, metrics, connections) {
-        Ok(sides) => Ok(Started { engine, sides, guard }),
+        Ok((sides, components)) => Ok(Started { engine, sides, guard, components }),
         Err(error) => {
             engine.stop().await;
             Err(error)
@@ -57,7 +59,7 @@ pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started
     }
 }
 
-/// Binds both sides.
+/// Binds both sides, and puts the components together.
 fn listen(
     engine: &Engine,
     authority: &Arc<Authority>,
@@ -65,17 +67,25 @@ fn listen(
     http: HttpSettings,
     metrics: Arc<Metrics>,
     connections: OpenConnections,
-) -> Result<Sides, ServerError> {
+) -> Result<(Sides, Components), ServerError> {
     let bounds = translate::connections(settings, &http);
+    let witness: Arc<dyn Witness> = Arc::<Metrics>::clone(&metrics);
+    let doors = doors::build(settings, &http.slots, engine, &witness)?;
     let gateway = Gateway::new(engine.clone(), Arc::clone(authority), http)?;
+    let gateway = gateway.asked_at(doors.service_urls);
     let listeners = translate::listeners(settings);
     let uploads = sides::uploads(&listeners, &bounds, gateway, &metrics, connections)
         .map_err(ServerError::listen("server.listen"))?;
     let stopping = Arc::new(AtomicBool::new(false));
-    let admin = Admin { engine: engine.clone(), metrics, stopping: Arc::clone(&stopping) };
+    let admin = Admin {
+        engine: engine.clone(),
+        metrics,
+        stopping: Arc::clone(&stopping),
+        components: doors.components.standings(),
+    };
     let operators = sides::operators(settings.server.admin_listen, &bounds, admin)
         .map_err(ServerError::listen("server.admin_listen"))?;
-    Ok(Sides { uploads, operators, stopping })
+    Ok((Sides { uploads, operators, stopping }, doors.components))
 }
 
 /// Opens the stores of a data directory, making them if there is nothing yet.

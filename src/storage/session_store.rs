@@ -1,6 +1,6 @@
 //! [`SessionStore`]: remembers upload sessions.
 
-use crate::upload::{Session, Timestamp, UploadId};
+use crate::upload::{Holding, Owner, Session, Timestamp, UploadId};
 
 use super::Pending;
 use super::error::StorageError;
@@ -88,6 +88,37 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// [`StorageError::Database`] if the store cannot be read.
     fn ids(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError>;
+
+    /// What `owner` has, in the order of ids, behind `after`, at most `limit`; what is gone is listed
+    /// until it is unlisted or deleted. Nobody in particular has nothing.
+    ///
+    /// After a crash an entry may lag behind its record, never lack: [`SessionStore::relist`] sets
+    /// it right.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Database`] if the list cannot be read.
+    fn holdings(
+        &self,
+        owner: &Owner,
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<Holding>, StorageError>;
+
+    /// Makes the list say what the record says; `None` if `owner` has no such upload (any more).
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Record`] for a damaged record, which stays listed; [`StorageError::Database`]
+    /// otherwise.
+    fn relist(&self, owner: &Owner, id: UploadId) -> Result<Option<Holding>, StorageError>;
+
+    /// Takes an upload off the list; its record stays. One that changes later is listed again.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Database`] if the list cannot be written.
+    fn unlist(&self, owner: &Owner, id: UploadId) -> Result<(), StorageError>;
 
     /// Writes out what is buffered and takes nothing more.
     fn close(&self) -> Pending<'_, ()>;

@@ -114,6 +114,12 @@ impl Holding {
         self.standing != Standing::Gone && self.expires_at.is_none_or(|expiry| expiry > now)
     }
 
+    /// Bytes of the 24 hours before `now`. What was promised and never came costs nothing.
+    fn of_the_day(&self, now: Timestamp) -> u64 {
+        let lapsed = self.standing == Standing::Running && !self.is_there(now);
+        if lapsed || now.since(self.created_at) >= DAY { 0 } else { self.day_bytes }
+    }
+
     /// Whether it is of no importance any more for any quota.
     #[must_use]
     pub fn is_history(&self, now: Timestamp) -> bool {
@@ -141,9 +147,7 @@ impl Usage {
     pub fn of(holdings: &[Holding], now: Timestamp) -> Self {
         let mut usage = Self::default();
         for holding in holdings {
-            if now.since(holding.created_at) < DAY {
-                usage.day_bytes = usage.day_bytes.saturating_add(holding.day_bytes);
-            }
+            usage.day_bytes = usage.day_bytes.saturating_add(holding.of_the_day(now));
             if holding.is_there(now) {
                 usage.uploads = usage.uploads.saturating_add(1);
                 usage.bytes = usage.bytes.saturating_add(holding.bytes);
@@ -194,12 +198,10 @@ impl Quota {
             return Err(Refusal::QuotaReached { retry_at });
         }
         if self.bytes_per_day.is_some_and(|most| usage.day_bytes.saturating_add(bytes) > most) {
-            let freed = |holding: &Holding| {
-                (now.since(holding.created_at) < DAY)
-                    .then(|| (holding.created_at.after(DAY), holding.day_bytes))
-            };
+            let freed =
+                |holding: &Holding| (holding.created_at.after(DAY), holding.of_the_day(now));
             let room = self.bytes_per_day.unwrap_or(0).saturating_sub(bytes);
-            let retry_at = falls_to(usage.day_bytes, room, holdings.iter().filter_map(freed));
+            let retry_at = falls_to(usage.day_bytes, room, holdings.iter().map(freed));
             return Err(Refusal::QuotaReached { retry_at });
         }
         let remove = match self.total {

@@ -1,8 +1,8 @@
 //! Stanza in, what to do about it out. Pure.
 
 use crate::protocol::xep0363::slot::{SlotLimits, SlotOrder, SlotRefusal};
+use crate::slots::{Access, BareJid};
 
-use super::access::{Access, BareJid};
 use super::disco::{self, INFO, ITEMS, PING};
 use super::element::Element;
 use super::stanza::{Asking, COMPONENT, Kind, Reply, Request};
@@ -26,6 +26,13 @@ pub enum Turn {
     Silence,
     /// To be answered with this.
     Answer(Element),
+    /// A slot that is refused already.
+    Refuse {
+        /// Why.
+        refusal: SlotRefusal,
+        /// The answer that says so.
+        answer: Element,
+    },
     /// A slot: to be made, and then answered by way of the reply.
     Ask {
         /// Which slot; who asks for it may upload.
@@ -77,12 +84,12 @@ impl Component {
     fn slot(&self, payload: &Element, from: &str, reply: Reply) -> Turn {
         // Who asks is judged before what: strangers learn nothing of our limits.
         let uploader = BareJid::of(from).filter(|who| self.access.allows(who));
-        let Some(uploader) = uploader else {
-            return Turn::Answer(upload::refused(&reply, &SlotRefusal::NotAllowed));
-        };
-        match upload::order(payload, &uploader) {
+        let order = uploader
+            .ok_or(SlotRefusal::NotAllowed)
+            .and_then(|uploader| upload::order(payload, &uploader));
+        match order {
             Ok(order) => Turn::Ask { order, reply },
-            Err(refusal) => Turn::Answer(upload::refused(&reply, &refusal)),
+            Err(refusal) => Turn::Refuse { answer: upload::refused(&reply, &refusal), refusal },
         }
     }
 
@@ -124,7 +131,7 @@ mod tests {
 
     fn answered(stanza: &Element) -> Element {
         let turn = component().judge(stanza);
-        let Turn::Answer(answer) = turn else { panic!("{turn:?}") };
+        let (Turn::Answer(answer) | Turn::Refuse { answer, .. }) = turn else { panic!("{turn:?}") };
         answer
     }
 

@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::protocol::xep0363::slot::{SlotOrder, SlotRefusal};
+use crate::slots::Slots;
 
 use super::component::Turn;
 use super::element::Element;
 use super::handshake;
 use super::run::stopped;
 use super::settings::ComponentSettings;
-use super::slots::Slots;
 use super::stanza::{COMPONENT, Reply};
 use super::stream::{Received, StreamError, StreamReader};
 use super::upload;
@@ -142,8 +142,13 @@ impl Connection {
         match turn {
             Turn::Silence => Ok(()),
             Turn::Answer(answer) => self.wire.send(&answer).await,
+            Turn::Refuse { refusal, answer } => {
+                slots.note_refused(&refusal);
+                self.wire.send(&answer).await
+            }
             Turn::Ask { reply, .. } if making.len() >= self.settings.max_pending => {
                 let busy = SlotRefusal::QuotaReached { retry_at: None };
+                slots.note_refused(&SlotRefusal::Unavailable);
                 self.wire.send(&upload::refused(&reply, &busy)).await
             }
             Turn::Ask { order, reply } => {
@@ -163,7 +168,11 @@ async fn make(
     patience: Duration,
 ) -> Element {
     let made = timeout(patience, slots.request(order)).await;
-    match made.unwrap_or(Err(SlotRefusal::Unavailable)) {
+    let late = |_| {
+        slots.note_refused(&SlotRefusal::Unavailable);
+        Err(SlotRefusal::Unavailable)
+    };
+    match made.unwrap_or_else(late) {
         Ok(slot) => reply.result(Some(upload::granted(&slot))),
         Err(refusal) => upload::refused(&reply, &refusal),
     }

@@ -8,18 +8,15 @@
 //! | `element` | XML elements as data, and how they are written |
 //! | `stream` | bytes become stanzas, in bounded memory |
 //! | `stanza` | IQs: what is asked, the shapes of answers and errors |
-//! | `access` | addresses, and who may upload |
 //! | `upload` | slot requests, slots and refusals as stanzas |
 //! | `disco` | what we say we are |
 //! | `component` | stanza in, what to do about it out |
 //! | `handshake` | how a stream begins |
 //! | `backoff` | how long to wait before connecting again |
-//! | `slots` | the promise of whoever makes slots |
 //! | `settings` | addresses, bounds and times |
 //! | `connection` | one connection, from its beginning to its end |
 //! | `run` | one connection after the other, until told to stop |
 
-pub mod access;
 pub mod backoff;
 pub mod component;
 pub mod connection;
@@ -28,16 +25,14 @@ pub mod element;
 pub mod handshake;
 pub mod run;
 pub mod settings;
-pub mod slots;
 pub mod stanza;
 pub mod stream;
 pub mod upload;
 
-pub use access::{Access, BareJid};
+pub use crate::slots::{self, Access, BareJid, Slots};
 pub use component::Component;
 pub use run::{State, run};
 pub use settings::{ComponentSettings, Timings};
-pub use slots::Slots;
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::slots::Slots;
+
 use super::connection::{Connection, Ending};
 use super::settings::ComponentSettings;
-use super::slots::Slots;
 
 /// Where a component stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use crate::protocol::field::decimal;
 use crate::protocol::xep0363::datetime;
 use crate::protocol::xep0363::slot::{Purpose, Slot, SlotLimits, SlotOrder, SlotRefusal};
+use crate::slots::BareJid;
 
-use super::access::BareJid;
 use super::element::Element;
 use super::stanza::{Kind, Reply};
 

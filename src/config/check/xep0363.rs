@@ -1,10 +1,10 @@
 //! What can be wrong with `[xep0363]`.
 
-use super::{Doubts, Settings, path};
+use super::{Doubts, Settings, doors, path, quota};
 use crate::config::tenant::TenantSettings;
 
 /// All addresses that nothing else has: what hmac-file-server serves.
-const ROOT: &str = "/";
+pub(super) const ROOT: &str = "/";
 
 pub(super) fn check(settings: &Settings, doubts: &mut Doubts) {
     let tenants = &settings.xep0363.tenants;
@@ -14,9 +14,17 @@ pub(super) fn check(settings: &Settings, doubts: &mut Doubts) {
             continue;
         }
         secrets(tenant, doubts);
+        doors::check(settings, tenant, doubts);
+        quota::of_tenant(settings, tenant, doubts);
         places(settings, base, doubts);
         let mut earlier = tenants.iter().take(index).map(|tenant| &tenant.base_path);
-        if let Some(other) = earlier.find(|other| lies_in(base, other) || lies_in(other, base)) {
+        // The root alone may hold others: it has what is left over.
+        let collides = |other: &&String| match (base.as_str(), other.as_str()) {
+            (ROOT, other) => other == ROOT,
+            (_, ROOT) => false,
+            (base, other) => lies_in(base, other) || lies_in(other, base),
+        };
+        if let Some(other) = earlier.find(collides) {
             doubts.add(
                 &[("xep0363", "tenants")],
                 format!(
@@ -36,6 +44,16 @@ fn secrets(tenant: &TenantSettings, doubts: &mut Doubts) {
     }
 }
 
+/// What is served elsewhere than at slots and forms: the setting, and where.
+pub(super) fn taken(settings: &Settings) -> Vec<(&'static str, &str)> {
+    let mut taken = vec![("server.base_path", settings.server.base_path.as_str())];
+    if settings.uploads.chunkeduploadsenabled {
+        taken.push(("uploads.chunkeduploadsenabled", "/chunked-upload"));
+        taken.push(("uploads.chunkeduploadsenabled", "/upload-status"));
+    }
+    taken
+}
+
 /// Where something else is served already. The path of forms may be a base path as well: slots live
 /// below it. At the root, the addresses of everything else are simply no slots.
 fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
@@ -43,12 +61,8 @@ fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
         return;
     }
     let uploads = &settings.uploads;
-    let mut taken = vec![("server.base_path", settings.server.base_path.as_str())];
-    if uploads.chunkeduploadsenabled {
-        taken.push(("uploads.chunkeduploadsenabled", "/chunked-upload"));
-        taken.push(("uploads.chunkeduploadsenabled", "/upload-status"));
-    }
-    let mut collision = taken.into_iter().find(|(_, at)| lies_in(base, at) || lies_in(at, base));
+    let mut collision =
+        taken(settings).into_iter().find(|(_, at)| lies_in(base, at) || lies_in(at, base));
     if let Some(form) = uploads.form_path.as_deref()
         && form != base
         && lies_in(form, base)
@@ -67,7 +81,7 @@ fn places(settings: &Settings, base: &str, doubts: &mut Doubts) {
 }
 
 /// Whether a path is another one, or below it.
-fn lies_in(path: &str, other: &str) -> bool {
+pub(super) fn lies_in(path: &str, other: &str) -> bool {
     let other = if other == ROOT { "" } else { other };
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -84,11 +98,8 @@ mod tests {
             .iter()
             .map(|base| TenantSettings {
                 base_path: (*base).to_owned(),
-                scheme: SlotScheme::Prosody,
                 secret: Some(Secret::new("it-is-secret".to_owned())),
-                secret_file: None,
-                delete_secret: None,
-                max_size: None,
+                ..TenantSettings::of(SlotScheme::Prosody)
             })
             .collect();
         let mut doubts = Doubts::default();
@@ -104,6 +115,9 @@ mod tests {
     #[test]
     fn one_tenant_may_have_every_address_that_nothing_else_has() {
         assert_eq!(complaints(&["/"]), Vec::<String>::new());
+        for bases in [["/", "/a"], ["/a", "/"]] {
+            assert_eq!(complaints(&bases), Vec::<String>::new());
+        }
     }
 
     #[test]
@@ -122,8 +136,7 @@ mod tests {
 
     #[test]
     fn no_base_path_lies_within_another() {
-        let root = [["/", "/"], ["/", "/a"], ["/a", "/"]];
-        for bases in [["/a", "/a"], ["/a", "/a/b"], ["/a/b", "/a"]].into_iter().chain(root) {
+        for bases in [["/a", "/a"], ["/a", "/a/b"], ["/a/b", "/a"], ["/", "/"]] {
             assert!(complaints(&bases)[0].contains("two tenants"), "{bases:?}");
         }
         for base in ["", "//", "upload", "/upload/", "/a//b", "/a b", "/a/../b"] {

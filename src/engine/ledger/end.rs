@@ -8,6 +8,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::engine::Shared;
 use crate::engine::error::EngineError;
 use crate::engine::events::Event;
+use crate::engine::quota::Admission;
 use crate::storage::{BlobWriter, Revision, StorageError};
 use crate::upload::transition::Progress;
 use crate::upload::{
@@ -59,6 +60,8 @@ pub(in crate::engine) struct EndLedger {
     started_at: UploadOffset,
     reached: Mutex<Reached>,
     committed: AsyncMutex<Committed>,
+    /// Counts for its owner as long as there is no record.
+    _admission: Option<Admission>,
 }
 
 impl std::fmt::Debug for EndLedger {
@@ -97,7 +100,13 @@ impl EndLedger {
         let reached =
             Mutex::new(Reached { at, received, written_bytes: 0, digest, metadata: None });
         let committed = AsyncMutex::new(Committed { session, revision, settled: false });
-        Self { shared, writer, proof, started_at, reached, committed }
+        let _admission = None;
+        Self { shared, writer, proof, started_at, reached, committed, _admission }
+    }
+
+    /// Holds the promise of its owner's quota for as long as it lives.
+    pub(in crate::engine) fn holding(self, admission: Option<Admission>) -> Self {
+        Self { _admission: admission, ..self }
     }
 
     fn reached(&self) -> MutexGuard<'_, Reached> {

@@ -7,6 +7,7 @@
 //! | `joining` | final uploads |
 //! | `crashes` | what recovery makes of what a crash left behind |
 //! | `expiry` | the reaper |
+//! | `quotas` | what one owner may have |
 //! | `faults` | stores that fail |
 
 mod adopting;
@@ -16,6 +17,7 @@ mod expiry;
 mod faults;
 mod joining;
 mod puts;
+mod quotas;
 mod takeover;
 mod uploads;
 

@@ -62,10 +62,9 @@ pub(super) async fn bring(
     let new = NewSession {
         expects: chunk.opening.expects,
         max_length: tenant.max_length,
-        keep_until: verified.file_expires_at,
-        memory: tenant.tenant.scheme.memory(),
         ..NewSession::of(owner.clone(), None, metadata)
     };
+    let new = tenant.opened(new, &verified, call.gateway.now());
     let opens = known.is_none().then_some(new);
     let order = ChunkOrder { id, owner, claim, digest: chunk.digest, opens };
     let session = match call.gateway.engine.chunk(order).await.map_err(gone)? {

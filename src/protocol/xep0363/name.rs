@@ -1,5 +1,7 @@
 //! Which upload a slot is, and whose.
 
+use sha1::{Digest as _, Sha1};
+
 use crate::protocol::id_key::IdKey;
 use crate::upload::{Metadata, MetadataError, Owner, UploadId};
 
@@ -33,6 +35,17 @@ pub fn owner(base: &BasePath, hint: Option<&OwnerHint>) -> Owner {
         None => base.as_str(),
     };
     Owner::named(format!("xmpp:{name}"))
+}
+
+/// The name under which ejabberd's `external_secret` knows an owner that is named by a bare JID: the
+/// SHA-1 of that.
+#[must_use]
+pub fn hashed(owner: &Owner) -> Option<Owner> {
+    let jid = owner.name()?.strip_prefix("xmpp:").filter(|name| name.contains('@'))?;
+    let digits = Sha1::digest(jid.as_bytes())
+        .iter()
+        .fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+    Some(Owner::named(format!("xmpp:{digits}")))
 }
 
 /// Who owns a file whose token nobody has seen, because it was there before the gateway: as if its
@@ -91,6 +104,21 @@ mod tests {
         assert_ne!(id("/upload", "/upload/x/e.txt"), plain);
         assert_ne!(id("/other", "/other/x/è.txt"), plain);
         assert_ne!(id("/a", "/a/b/c"), id("/a/b", "/a/b/c"));
+    }
+
+    #[test]
+    fn an_owner_with_an_address_has_a_second_name_on_ejabberd() {
+        let hashed = |name: &str| {
+            let hashed = hashed(&Owner::named(name.to_owned()));
+            hashed.and_then(|owner| owner.name().map(str::to_owned))
+        };
+        let sha1 = "xmpp:9637f279e87dc3aba7eb582ceceaa621fa695865".to_owned();
+        assert_eq!(hashed("xmpp:alice@localhost"), Some(sha1));
+        for other in
+            ["xmpp:/upload", "alice@localhost", "xmpp:9637f279e87dc3aba7eb582ceceaa621fa695865"]
+        {
+            assert_eq!(hashed(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::storage::{Revision, SessionStore, StorageError, Stored};
 use crate::upload::transition::Progress;
 use crate::upload::{
-    BootId, Limits, Metadata, NewSession, Owner, Received, Session, Timestamp, UploadId,
-    UploadLength,
+    BootId, Departure, Holding, Limits, Metadata, NewSession, Owner, Received, Session, Timestamp,
+    UploadId, UploadLength,
 };
 
 /// An adapter under test, empty.
@@ -42,6 +42,9 @@ macro_rules! every_promise {
             pages_of_ids_name_everything_once
             a_damaged_record_is_named_and_hides_no_other
             a_dropped_commit_leaves_one_whole_record
+            what_an_owner_has_is_listed_as_its_records_say
+            pages_of_holdings_name_everything_once_and_nothing_of_others
+            a_list_is_set_right_by_the_record_and_forgets_what_it_is_told_to
             a_closed_store_takes_no_more_changes
         );
     };
@@ -330,6 +333,70 @@ pub async fn a_dropped_commit_leaves_one_whole_record(subject: &Subject) {
     }
     subject.store.commit(&grown(&session, 4), now.revision).await.unwrap();
     assert_eq!(stored(subject, session.id()).session, grown(&session, 4));
+}
+
+fn held(subject: &Subject, owner: &str) -> Vec<Holding> {
+    subject.store.holdings(&Owner::named(owner.to_owned()), None, usize::MAX).unwrap()
+}
+
+fn session_of(owner: Owner, id: UploadId) -> Session {
+    let new = NewSession::of(owner, UploadLength::new(1000), Metadata::default());
+    Session::create(new, id, &Limits::default(), boot(), moment(1)).unwrap()
+}
+
+pub async fn what_an_owner_has_is_listed_as_its_records_say(subject: &Subject) {
+    let mut session = session_expiring_at(UploadId::generate(), 7);
+    let first = subject.store.create(&session).await.unwrap();
+    assert_eq!(held(subject, "alice"), [Holding::of(&session)]);
+    session = grown(&session, 10);
+    let second = subject.store.commit(&session, first).await.unwrap();
+    assert_eq!(held(subject, "alice"), [Holding::of(&session)]);
+    session.depart(Departure::Terminated, &Limits::default(), moment(2));
+    subject.store.commit(&session, second).await.unwrap();
+    assert_eq!(held(subject, "alice"), [Holding::of(&session)]);
+    assert_eq!((held(subject, "alice")[0].bytes, held(subject, "alice")[0].day_bytes), (0, 10));
+    subject.store.delete(session.id()).await.unwrap();
+    assert_eq!(held(subject, "alice"), []);
+}
+
+pub async fn pages_of_holdings_name_everything_once_and_nothing_of_others(subject: &Subject) {
+    let ids: BTreeSet<_> = (0..20).map(|_| UploadId::generate()).collect();
+    for id in &ids {
+        for (owner, id) in [("alice", *id), ("alicf", UploadId::generate())] {
+            let session = session_of(Owner::named(owner.to_owned()), id);
+            subject.store.create(&session).await.unwrap();
+        }
+        let nobodys = session_of(Owner::anonymous(), UploadId::generate());
+        subject.store.create(&nobodys).await.unwrap();
+    }
+    let (alice, mut after, mut found) = (Owner::named("alice".to_owned()), None, Vec::new());
+    loop {
+        let page = subject.store.holdings(&alice, after, 7).unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        found.extend(page.iter().map(|holding| holding.id));
+    }
+    assert_eq!(found, ids.into_iter().collect::<Vec<_>>());
+    assert_eq!(subject.store.holdings(&Owner::anonymous(), None, 7).unwrap(), []);
+}
+
+pub async fn a_list_is_set_right_by_the_record_and_forgets_what_it_is_told_to(subject: &Subject) {
+    let (alice, bob) = (Owner::named("alice".to_owned()), Owner::named("bob".to_owned()));
+    let session = session_of(alice.clone(), UploadId::generate());
+    let id = session.id();
+    let first = subject.store.create(&session).await.unwrap();
+    subject.store.unlist(&alice, id).unwrap();
+    assert_eq!(held(subject, "alice"), []);
+    assert_eq!(subject.store.relist(&alice, id).unwrap(), Some(Holding::of(&session)));
+    assert_eq!(held(subject, "alice"), [Holding::of(&session)]);
+    assert_eq!(subject.store.relist(&bob, id).unwrap(), None);
+    let mut nobodys = session;
+    nobodys.disown();
+    subject.store.commit(&nobodys, first).await.unwrap();
+    assert_eq!(held(subject, "alice").len(), 1, "whose it was is not known to a commit");
+    assert_eq!(subject.store.relist(&alice, id).unwrap(), None);
+    assert_eq!(held(subject, "alice"), []);
+    assert_eq!(subject.store.relist(&alice, UploadId::generate()).unwrap(), None);
 }
 
 pub async fn a_closed_store_takes_no_more_changes(subject: &Subject) {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::storage::{Pending, Revision, SessionStore, StorageError, Stored};
-use crate::upload::{Session, Timestamp, UploadId, record};
+use crate::upload::{Holding, Owner, Session, Timestamp, UploadId, record};
 
 /// Keeps encoded records in a map; gone with the process.
 ///
@@ -19,6 +19,7 @@ pub struct MemorySessionStore {
 struct State {
     records: BTreeMap<UploadId, Entry>,
     expiry: BTreeSet<(Timestamp, UploadId)>,
+    holdings: BTreeMap<(String, UploadId), Holding>,
     closed: bool,
 }
 
@@ -51,6 +52,7 @@ impl MemorySessionStore {
             return Err(StorageError::Conflict);
         }
         let revision = seen.map_or(Revision::FIRST, Revision::next);
+        state.list(session);
         state.put(session.id(), Entry { revision, record, expires_at: session.expires_at() });
         Ok(revision)
     }
@@ -71,6 +73,25 @@ impl State {
         if self.closed { Err(StorageError::Closed) } else { Ok(()) }
     }
 
+    fn list(&mut self, session: &Session) {
+        if let Some(key) = listed(session.owner(), session.id()) {
+            self.holdings.insert(key, Holding::of(session));
+        }
+    }
+
+    fn unlist(&mut self, owner: &Owner, id: UploadId) {
+        if let Some(key) = listed(owner, id) {
+            self.holdings.remove(&key);
+        }
+    }
+
+    fn read(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
+        let Some(entry) = self.records.get(&id) else { return Ok(None) };
+        let session =
+            record::decode(&entry.record).map_err(|source| StorageError::Record { id, source })?;
+        Ok(Some(Stored { session, revision: entry.revision }))
+    }
+
     fn put(&mut self, id: UploadId, entry: Entry) {
         let expires_at = entry.expires_at;
         self.forget_expiry(id);
@@ -87,17 +108,18 @@ impl State {
     }
 }
 
+/// The key under which an upload is listed; `None` for nobody in particular.
+fn listed(owner: &Owner, id: UploadId) -> Option<(String, UploadId)> {
+    Some((owner.name()?.to_owned(), id))
+}
+
 impl SessionStore for MemorySessionStore {
     fn create<'a>(&'a self, session: &'a Session) -> Pending<'a, Revision> {
         Box::pin(async move { self.store(session, None) })
     }
 
     fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
-        let state = self.state();
-        let Some(entry) = state.records.get(&id) else { return Ok(None) };
-        let session =
-            record::decode(&entry.record).map_err(|source| StorageError::Record { id, source })?;
-        Ok(Some(Stored { session, revision: entry.revision }))
+        self.state().read(id)
     }
 
     fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision> {
@@ -109,6 +131,9 @@ impl SessionStore for MemorySessionStore {
             let mut state = self.state();
             state.open()?;
             state.forget_expiry(id);
+            if let Ok(Some(stored)) = state.read(id) {
+                state.unlist(stored.session.owner(), id);
+            }
             state.records.remove(&id);
             Ok(())
         })
@@ -128,6 +153,38 @@ impl SessionStore for MemorySessionStore {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let state = self.state();
         Ok(state.records.range((start, Bound::Unbounded)).map(|(id, _)| *id).take(limit).collect())
+    }
+
+    fn holdings(
+        &self,
+        owner: &Owner,
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<Holding>, StorageError> {
+        let Some(first) = listed(owner, UploadId::from_bytes([0; 16])) else {
+            return Ok(Vec::new());
+        };
+        let state = self.state();
+        let listed = state.holdings.range(first.clone()..);
+        let theirs = listed.take_while(|((name, _), _)| *name == first.0);
+        let behind = theirs.filter(|((_, id), _)| after.is_none_or(|after| *id > after));
+        Ok(behind.map(|(_, holding)| *holding).take(limit).collect())
+    }
+
+    fn relist(&self, owner: &Owner, id: UploadId) -> Result<Option<Holding>, StorageError> {
+        let mut state = self.state();
+        let session = state.read(id)?.map(|stored| stored.session);
+        let session = session.filter(|session| session.owner() == owner);
+        match &session {
+            Some(session) => state.list(session),
+            None => state.unlist(owner, id),
+        }
+        Ok(session.as_ref().map(Holding::of))
+    }
+
+    fn unlist(&self, owner: &Owner, id: UploadId) -> Result<(), StorageError> {
+        self.state().unlist(owner, id);
+        Ok(())
     }
 
     fn close(&self) -> Pending<'_, ()> {

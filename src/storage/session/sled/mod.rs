@@ -9,16 +9,20 @@
 //! | `sessions` | id | head: revision, expiry, first stretch of the record (`value`) |
 //! | `pieces` | id, revision, number | the rest of a long record (`value`) |
 //! | `expiry` | moment, id | nothing: a hint that `sessions` confirms (`index`) |
+//! | `owners` | owner, id | what quotas count of it: a hint that `sessions` confirms (`owners`) |
 //!
 //! **Order of writes.** Pieces and the new hint go in before the head is swapped, old ones come out
 //! after it. sled's log keeps that order, so a crash leaves at worst a hint or pieces too many;
-//! [`SessionStore::expiring`] drops those when their moment comes.
+//! [`SessionStore::expiring`] drops those when their moment comes. What an owner has is listed before
+//! the head of a new session and after that of an older one, so that a crash may leave too much in
+//! the list, but never too little.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `open` | opening, and what an operator is told when that fails |
 //! | `value` | heads and pieces |
 //! | `index` | the order of expiry |
+//! | `owners` | what each owner has |
 //! | `cache` | keeping sled's page cache to its size |
 //! | `flush` | group commit: many waiters, one flush |
 
@@ -26,6 +30,7 @@ mod cache;
 mod flush;
 mod index;
 mod open;
+mod owners;
 mod value;
 
 use std::fmt;
@@ -37,11 +42,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sled::{IVec, Tree};
 
 use crate::storage::{Pending, Revision, SessionStore, StorageError, Stored};
-use crate::upload::{Session, Timestamp, UploadId, record};
+use crate::upload::{Holding, Owner, Session, Timestamp, UploadId, record};
 
 use flush::Flusher;
 use index::ExpiryIndex;
 pub use open::SledTrouble;
+use owners::OwnerIndex;
 use value::{Head, Pieces};
 
 /// Called after every flush, on the flushing thread; must be quick.
@@ -87,6 +93,8 @@ impl fmt::Debug for SledSettings {
 
 /// Locks that writers of one id share; enough that two ids rarely meet.
 const TURNS: u64 = 64;
+/// Sessions listed at a time.
+const LIST_PAGE: usize = 1024;
 
 /// Keeps sessions in a sled database.
 ///
@@ -96,6 +104,7 @@ pub struct SledSessionStore {
     sessions: Tree,
     pieces: Pieces,
     expiry: ExpiryIndex,
+    owners: OwnerIndex,
     /// Held for the few microseconds in which a head and what belongs to it change together.
     /// Never across an `await`, and never during a flush.
     turns: Vec<Mutex<()>>,
@@ -118,13 +127,37 @@ impl SledSessionStore {
     pub fn open(settings: &SledSettings) -> Result<Self, StorageError> {
         let opened = open::open(settings)?;
         let flusher = Flusher::start(opened.flush, settings.observer.clone())?;
-        Ok(Self {
+        let store = Self {
             sessions: opened.sessions,
             pieces: Pieces::new(opened.pieces),
             expiry: ExpiryIndex::new(opened.expiry),
+            owners: OwnerIndex::new(opened.owners),
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
             flusher,
-        })
+        };
+        store.list_all()?;
+        Ok(store)
+    }
+
+    /// Lists what every owner has, unless that was done before.
+    fn list_all(&self) -> Result<(), StorageError> {
+        if self.owners.is_built()? {
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            let ids = self.ids(after, LIST_PAGE)?;
+            for id in &ids {
+                // What cannot be read belongs to nobody that could be told.
+                if let Ok(Some(stored)) = self.read(*id) {
+                    self.owners.note(&stored.session)?;
+                }
+            }
+            after = ids.last().copied();
+            if after.is_none() {
+                return self.owners.set_built();
+            }
+        }
     }
 
     /// Waits for this id's turn to change.
@@ -154,6 +187,9 @@ impl SledSessionStore {
         let revision = seen.map_or(Revision::FIRST, Revision::next);
         let expires_at = session.expires_at();
         self.expiry.insert(expires_at, id)?;
+        if seen.is_none() {
+            self.owners.note(session)?;
+        }
         let head = self.pieces.insert(id, revision, expires_at, &record)?;
         // The turn already excludes others; the database has the last word all the same.
         let swap = self.sessions.compare_and_swap(id.as_bytes(), old.as_ref(), Some(head));
@@ -163,6 +199,7 @@ impl SledSessionStore {
                 self.expiry.remove(head.expires_at, id)?;
             }
             self.pieces.remove(id, head)?;
+            self.owners.note(session)?;
         }
         Ok(revision)
     }
@@ -171,6 +208,9 @@ impl SledSessionStore {
     fn remove(&self, id: UploadId) -> Result<(), StorageError> {
         self.flusher.check()?;
         let _turn = self.turn(id);
+        if let Ok(Some(stored)) = self.read(id) {
+            self.owners.forget(stored.session.owner(), id)?;
+        }
         let old = self.sessions.remove(id.as_bytes()).map_err(open::failed)?;
         cache::count(&self.sessions, id.as_bytes()).map_err(open::failed)?;
         if let Some(head) = old.as_ref().and_then(|value| Head::read(value)) {
@@ -288,6 +328,31 @@ impl SessionStore for SledSessionStore {
             Err(error) => Some(Err(open::failed(error))),
         });
         ids.take(limit).collect()
+    }
+
+    fn holdings(
+        &self,
+        owner: &Owner,
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<Holding>, StorageError> {
+        self.owners.of(owner, after).take(limit).collect()
+    }
+
+    fn relist(&self, owner: &Owner, id: UploadId) -> Result<Option<Holding>, StorageError> {
+        let _turn = self.turn(id);
+        let session = self.read(id)?.map(|stored| stored.session);
+        match session.filter(|session| session.owner() == owner) {
+            Some(session) => {
+                self.owners.note(&session)?;
+                Ok(Some(Holding::of(&session)))
+            }
+            None => self.owners.forget(owner, id).map(|()| None),
+        }
+    }
+
+    fn unlist(&self, owner: &Owner, id: UploadId) -> Result<(), StorageError> {
+        self.owners.forget(owner, id)
     }
 
     fn close(&self) -> Pending<'_, ()> {

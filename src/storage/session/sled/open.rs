@@ -80,6 +80,7 @@ pub(super) struct Opened {
     pub(super) sessions: Tree,
     pub(super) pieces: Tree,
     pub(super) expiry: Tree,
+    pub(super) owners: Tree,
     pub(super) flush: Flush,
 }
 
@@ -94,9 +95,9 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
         Ok(opened) => opened.map_err(|error| explained(path, error))?,
         Err(panic) => return Err(SledTrouble::Damaged(message(&*panic)).into()),
     };
-    let (db, [sessions, pieces, expiry]) = opened;
+    let (db, [sessions, pieces, expiry, owners]) = opened;
     let log = if settings.sync { Some(settle(path).map_err(unusable)?) } else { None };
-    Ok(Opened { sessions, pieces, expiry, flush: flush(db, log) })
+    Ok(Opened { sessions, pieces, expiry, owners, flush: flush(db, log) })
 }
 
 fn create(path: &Path) -> io::Result<()> {
@@ -120,7 +121,7 @@ fn patient<T>(open: impl Fn() -> sled::Result<T>) -> sled::Result<T> {
     }
 }
 
-fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 3])> {
+fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 4])> {
     // `Mode` is left alone: sled 0.34 keeps the setting but nothing in it reads it. The segment
     // size is left alone too, because it is also the size of sled's write buffers.
     let db = sled::Config::new()
@@ -128,7 +129,8 @@ fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 3])> {
         .cache_capacity(settings.cache_bytes)
         .flush_every_ms(None)
         .open()?;
-    let trees = [db.open_tree("sessions")?, db.open_tree("pieces")?, db.open_tree("expiry")?];
+    let tree = |name: &str| db.open_tree(name);
+    let trees = [tree("sessions")?, tree("pieces")?, tree("expiry")?, tree("owners")?];
     Ok((db, trees))
 }
 

@@ -187,3 +187,27 @@ async fn the_database_is_closed_to_other_users_of_the_machine() {
     let mode = std::fs::metadata(directory.path().join("sessions")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
+
+#[tokio::test]
+async fn a_database_from_before_there_were_owners_is_listed_once() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).unwrap();
+    let session = session_expiring_at(UploadId::generate(), 10);
+    store.create(&session).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let path = settings(directory.path()).path;
+    let db = sled::Config::new().path(&path).open().unwrap();
+    assert!(db.drop_tree("owners").unwrap());
+    db.flush().unwrap();
+    drop(db);
+
+    let store = open(&directory).unwrap();
+    let owner = session.owner();
+    assert_eq!(store.holdings(owner, None, 10).unwrap(), [Holding::of(&session)]);
+    // And only once: what is taken off the list stays off it.
+    store.unlist(owner, session.id()).unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(open(&directory).unwrap().holdings(owner, None, 10).unwrap(), []);
+}

@@ -18,4 +18,7 @@ pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<Slot, SlotRefusal>> + 
 pub trait Slots: Send + Sync + 'static {
     /// A slot for this order. That the uploader may ask at all has been judged.
     fn request(&self, order: SlotOrder) -> Pending<'_>;
+
+    /// Takes note of a request that was refused before it came to an order.
+    fn note_refused(&self, _: &SlotRefusal) {}
 }

@@ -1,4 +1,4 @@
-//! Addresses, and who may upload.
+//! Addresses, and who may upload.
 
 /// Longest address, by RFC 7622: three parts of 1,023 bytes and what separates them.
 const MAX_JID_BYTES: usize = 3071;
