@@ -11,7 +11,7 @@
 //! | where ejabberd asks for slots | `GET` answers with one |
 //! | anything below a tenant's base path | a slot: `PUT` stores, `GET` and `HEAD` fetch, `DELETE`, `OPTIONS` |
 //!
-//! A tenant at the root has whatever is left: the first rows go before it.
+//! A tenant at the root has whatever is left: the first rows go before it.
 //!
 //! The method is chosen in the handlers, because it may be overridden by a field (T-11).
 

@@ -285,7 +285,7 @@ async fn forms_and_slots_share_a_path_and_other_addresses_stay_what_they_are() {
     );
 }
 
-///
+///
 #[tokio::test]
 async fn a_tenant_at_the_root_has_what_nothing_else_has() {
     let gateway = slots_of(vec![tenant("/", Scheme::HmacFileServer)]);
