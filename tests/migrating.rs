@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
@@ -182,11 +181,13 @@ fn doing_it_again_goes_on_and_replaces_nothing() {
 #[test]
 fn what_needs_a_decision_is_said_by_the_exit_code_and_the_settings_still_work() {
     let old = Old::new("[uploads]\nallowed_extensions = [\".jpg\"]\n");
-    let output = old.migrate(&[]);
+    let data = old.path("elsewhere");
+    let output = old.migrate(&["--data-dir", data.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(5));
     assert!(text(&output.stdout).contains("DECIDE uploads.allowed_extensions"), "{output:?}");
     let new = old.path("new.toml");
     assert!(run(&["config", "check", "--config", new.to_str().unwrap()]).status.success());
+    assert!(fs::read_to_string(&new).unwrap().contains(data.to_str().unwrap()));
 }
 
 #[test]

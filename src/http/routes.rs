@@ -11,7 +11,7 @@
 //! | where ejabberd asks for slots | `GET` answers with one |
 //! | anything below a tenant's base path | a slot: `PUT` stores, `GET` and `HEAD` fetch, `DELETE`, `OPTIONS` |
 //!
-//! A tenant at the root has whatever is left: the first rows go before it.
+//! A tenant at the root has whatever is left: the first rows go before it.
 //!
 //! The method is chosen in the handlers, because it may be overridden by a field (T-11).
 
@@ -52,18 +52,19 @@ pub fn routes(gateway: Data<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
 /// Whether `path` has a route of its own, so that it is never a slot, not even of a tenant at the
 /// root. Says what the patterns above say, for whoever has to know before there is a handler.
 pub(super) fn are_fixed(path: &str, gateway: &Gateway) -> bool {
-    let forms = gateway.settings.form_path.as_deref();
-    let chunked = [CHUNKED_UPLOAD, UPLOAD_STATUS];
-    let chunked = chunked.into_iter().filter(|_| gateway.chunks.is_some());
-    let rest_behind = |at: &str| path.strip_prefix(at);
+    let settings = &gateway.settings;
+    let behind = |at: &str| path.strip_prefix(at);
+    let is_endpoint = |at: &str| matches!(behind(at), Some("" | "/"));
+    let is_below = |at: &str| {
+        let name = behind(at).and_then(|rest| rest.strip_prefix('/'));
+        name.is_some_and(|name| !name.contains('/'))
+    };
+    let base = settings.base_path.as_str();
+    let chunked = gateway.chunks.is_some();
     gateway.service_urls.iter().any(|door| door.path == path)
-        || forms.and_then(rest_behind).is_some_and(|rest| matches!(rest, "" | "/"))
-        || chunked
-            .chain([gateway.settings.base_path.as_str()])
-            .filter_map(rest_behind)
-            .any(|rest| rest.is_empty() || rest.strip_prefix('/').is_some_and(is_one_segment))
-}
-
-fn is_one_segment(text: &str) -> bool {
-    !text.contains('/')
+        || settings.form_path.as_deref().is_some_and(is_endpoint)
+        || is_endpoint(base)
+        || is_below(base)
+        || (chunked && (is_endpoint(CHUNKED_UPLOAD) || is_below(CHUNKED_UPLOAD)))
+        || (chunked && path == UPLOAD_STATUS)
 }

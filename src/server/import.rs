@@ -50,7 +50,7 @@ pub struct Report {
     pub taken_bytes: u64,
     /// There already, from an earlier time.
     pub there: u64,
-    /// Old enough to have been removed by `uploads.retention`.
+    /// Old enough to have been removed by the retention that counts for them.
     pub over: u64,
     /// Deleted or expired here since they were taken in.
     pub gone: u64,
@@ -260,7 +260,7 @@ impl Place<'_> {
         let way = if self.wanted.hard_link { TakeIn::Link } else { TakeIn::Copy };
         let order = AdoptOrder {
             id: self.ids.upload(&self.tenant.tenant.base, &slot),
-            new: self.described(&slot)?,
+            new: self.described(&slot, modified(&metadata))?,
             from: LocalFile { file, path: path.to_owned() },
             way,
             bytes,
@@ -270,13 +270,16 @@ impl Place<'_> {
         Ok((adopted, bytes))
     }
 
-    fn described(&self, slot: &SlotPath) -> Result<NewSession, Trouble> {
+    fn described(&self, slot: &SlotPath, since: Timestamp) -> Result<NewSession, Trouble> {
         let ending = slot.file_name().rsplit_once('.').map_or("", |(_, ending)| ending);
         let metadata = name::described(slot, &media_type(&ending.to_ascii_lowercase()));
         let metadata = metadata.map_err(|error| Trouble::File(error.to_string()))?;
         let owner = name::owner_by_path(&self.tenant.tenant, slot);
         let memory = self.tenant.tenant.scheme.memory();
-        Ok(NewSession { memory, ..NewSession::of(owner, None, metadata) })
+        let keeping = self.tenant.keeping;
+        let (keep_until, retention) = (keeping.until(None, since), keeping.retention());
+        let new = NewSession::of(owner, None, metadata);
+        Ok(NewSession { memory, keep_until, retention, ..new })
     }
 
     /// What is served at a slot's address before slots are: only a tenant at the root has such.
@@ -286,6 +289,14 @@ impl Place<'_> {
             let rest = address.strip_prefix(at)?.strip_prefix('/').unwrap_or_default();
             (address == at || (!rest.is_empty() && !rest.contains('/'))).then_some(())
         };
+        let tenants = &self.settings.xep0363.tenants;
+        let others = tenants.iter().map(|tenant| tenant.base_path.as_str());
+        // The root alone holds other base paths.
+        let mut others =
+            others.filter(|base| !matches!(*base, "/") && *base != self.wanted.base_path);
+        if others.any(|base| address.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'))) {
+            return Some("another tenant");
+        }
         let uploads = &self.settings.uploads;
         let chunked = uploads.chunkeduploadsenabled;
         if uploads.form_path.as_deref() == Some(address.as_str()) {

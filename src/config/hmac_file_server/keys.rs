@@ -56,8 +56,9 @@ const SCANNER: &str = "nothing here scans files; scan the data directory from ou
                        the old server for those who need it";
 const CONTENT: &str = "nothing here looks into files; the XMPP server can bound types only with \
                        http_file_share_allowed_file_types";
-const QUOTA: &str = "there is no setting for quotas of slots here; the XMPP server has quotas \
-                     (http_file_share_daily_quota, mod_http_upload_quota)";
+const QUOTA: &str = "the tokens do not say who uploads, so nobody's share can be counted; give the \
+                     XMPP server http_file_share or the component (docs/xmpp.md), where `quota` \
+                     of a tenant bounds each user";
 const STORE: &str = "sessions are kept in the data directory";
 const BY_JWT: &str = "a slot takes the XMPP server's tokens alone; for other clients name the \
                       secret in [[auth.jwt.keys]] and let them use tus, chunks or forms";

@@ -62,12 +62,13 @@ fn collect(entries: &mut Vec<Entry>, section: &str, written: &str, table: Table)
     for (key, value) in table {
         let name = key.to_lowercase();
         let written = if written.is_empty() { key } else { format!("{written}.{key}") };
-        match value {
-            Value::Table(inner) if keys::find(section, &name).is_none() => {
-                let below = if section.is_empty() { name } else { format!("{section}.{name}") };
-                collect(entries, &below, &written, inner);
-            }
-            value => entries.push(Entry { section: section.to_owned(), name, written, value }),
+        if let Value::Table(inner) = &value
+            && keys::find(section, &name).is_none()
+        {
+            let below = if section.is_empty() { name } else { format!("{section}.{name}") };
+            collect(entries, &below, &written, inner.clone());
+        } else {
+            entries.push(Entry { section: section.to_owned(), name, written, value });
         }
     }
 }

@@ -29,6 +29,10 @@ fn slots_of(tenants: Vec<SlotTenant>) -> Data<Gateway> {
     guarded(tokens(), HttpSettings { slots, ..settings() }).unwrap()
 }
 
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 fn signature(text: &str) -> String {
     let code = Secret::new(SECRET).unwrap().sign(&[text.as_bytes()]).unwrap();
     code.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -279,6 +283,33 @@ async fn forms_and_slots_share_a_path_and_other_addresses_stay_what_they_are() {
         (offered.status, offered.field("allow")),
         (200, Some("OPTIONS, GET, HEAD, PUT, PATCH"))
     );
+}
+
+///
+#[tokio::test]
+async fn a_tenant_at_the_root_has_what_nothing_else_has() {
+    let gateway = slots_of(vec![tenant("/", Scheme::HmacFileServer)]);
+    for slot in ["a/b.txt", "b.txt", "files/a/b.txt", "upload/a/b.txt", "upload-status/x"] {
+        let url = format!("/{slot}?v={}", signature(&format!("{slot} 5")));
+        assert_eq!(ask(&gateway, put(&url, "hello")).await.status, 201, "{slot}");
+        assert_eq!(ask(&gateway, get(&format!("/{slot}"))).await.body, b"hello", "{slot}");
+        assert_eq!(expected(&gateway, put(&format!("/{slot}"), "x")).await.err(), Some(403));
+    }
+    let url = uploaded_by_ann(&gateway).await;
+    assert_eq!(ask(&gateway, by("ann", get(&url))).await.body, b"hello");
+    assert_eq!(ask(&gateway, by("ann", form("hello"))).await.status, 200);
+    let slot = "files/b.txt";
+    let taken = format!("/{slot}?v={}", signature(&format!("{slot} 5")));
+    assert_eq!(ask(&gateway, put(&taken, "hello")).await.status, 405, "tus lives there");
+    assert!(expected(&gateway, put(&taken, "hello")).await.is_ok(), "its handler refuses it");
+    let chunk = TestRequest::get().uri("/upload-status?session_id=x");
+    assert_eq!(ask(&gateway, by("ann", chunk)).await.status, 404);
+    let root = ask(&gateway, get("/")).await;
+    assert_eq!(root.status, 404);
+    assert!(text(&root.body).contains("POST /files"), "{}", text(&root.body));
+    for path in ["/../x", "/a//b", "/a/"] {
+        assert_eq!(ask(&gateway, get(path)).await.status, 400, "{path}");
+    }
 }
 
 #[tokio::test]

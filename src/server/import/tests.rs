@@ -138,6 +138,24 @@ async fn linked_files_are_served_and_what_is_over_its_time_is_counted() {
 }
 
 #[tokio::test]
+async fn what_another_tenant_serves_is_not_the_roots_and_a_tenants_own_retention_counts() {
+    let mut house = House::new("/");
+    let mut other = house.settings.xep0363.tenants[0].clone();
+    other.base_path = "/chat".to_owned();
+    house.settings.xep0363.tenants.push(other);
+    house.settings.xep0363.tenants[0].retention =
+        Some(crate::config::tenant::Kept::For(Span::hours(1)));
+    for path in ["chat/x", "a/x", "a/old"] {
+        house.write(path, "one");
+    }
+    let old = File::open(house.old().join("a/old")).unwrap();
+    old.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let (report, remarks) = house.import(&house.wanted()).await;
+    assert_eq!((report.taken, report.failed, report.over), (1, 1, 1), "{remarks:?}");
+    assert!(remarks[0].contains("another tenant"), "{remarks:?}");
+}
+
+#[tokio::test]
 async fn a_tenant_that_is_not_there_and_the_data_directory_itself_are_refused() {
     let house = House::new("/upload");
     let refused = async |wanted| {
