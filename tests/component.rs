@@ -80,7 +80,7 @@ fn settings(listener: &TcpListener) -> String {
     format!(
         "[{{scheme='own', base_path='/chat', public_url='https://up.example', component={{\
          server='127.0.0.1:{port}', domain='up.example', secret='it-is-secret', \
-         users=['example'], reconnect_first='10ms'}}}}]"
+         users=['example'], reconnect_first='10ms'}}, quota={{running=2}}}}]"
     )
 }
 
@@ -127,6 +127,22 @@ fn a_stranger_gets_no_slot_and_leaves_nothing_behind() {
     assert!(sessions.contains("\"sessions\":[]"), "{sessions}");
     let metrics = exchange(gateway.admin_address(), "GET /metrics HTTP/1.1", "");
     assert!(metrics.contains("tidegate_slots_total{outcome=\"not_allowed\"} 1"), "{metrics}");
+}
+
+#[test]
+fn who_has_enough_slots_is_told_when_to_try_again() {
+    let (folder, listener) = (tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let gateway = started(folder.path(), &settings(&listener));
+    let mut server = Server::takes(&listener);
+    let slots = ["phone", "desktop"].map(|at| server.asks(&format!("ann@example/{at}"), 5));
+    let refused = server.asks("ann@example/phone", 5).unwrap_err();
+    assert!(refused.contains("<resource-constraint"), "{refused}");
+    assert!(refused.contains("<retry xmlns='urn:xmpp:http:upload:0' stamp='"), "{refused}");
+    assert!(server.asks("bob@example/phone", 5).is_ok());
+    let [first, _] = slots;
+    let answer = put(&gateway, &first.unwrap(), "hello");
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(server.asks("ann@example/phone", 5).is_ok());
 }
 
 #[test]

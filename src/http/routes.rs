@@ -56,7 +56,8 @@ pub(super) fn are_fixed(path: &str, gateway: &Gateway) -> bool {
     let chunked = [CHUNKED_UPLOAD, UPLOAD_STATUS];
     let chunked = chunked.into_iter().filter(|_| gateway.chunks.is_some());
     let rest_behind = |at: &str| path.strip_prefix(at);
-    forms.and_then(rest_behind).is_some_and(|rest| matches!(rest, "" | "/"))
+    gateway.service_urls.iter().any(|door| door.path == path)
+        || forms.and_then(rest_behind).is_some_and(|rest| matches!(rest, "" | "/"))
         || chunked
             .chain([gateway.settings.base_path.as_str()])
             .filter_map(rest_behind)

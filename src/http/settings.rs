@@ -66,7 +66,7 @@ pub struct ChunkSettings {
 /// Whose slots are served.
 #[derive(Clone, Debug)]
 pub struct SlotSettings {
-    /// Their issuers; with none, no slot is served. No base path lies within another one.
+    /// Their issuers; with none, no slot is served. No base path lies within another one, save the root.
     pub tenants: Vec<SlotTenant>,
     /// Leads slots to uploads.
     pub ids: SlotKey,

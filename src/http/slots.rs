@@ -89,7 +89,9 @@ pub(super) fn judged(call: &Call<'_>) -> Option<Result<(), Failure>> {
 /// The issuer whose slots live where the request goes.
 fn tenant_of<'a>(call: &Call<'a>) -> Option<&'a SlotTenant> {
     let tenants = &call.gateway.settings.slots.tenants;
-    tenants.iter().find(|tenant| tenant.tenant.base.holds(call.head.path))
+    let theirs = tenants.iter().filter(|tenant| tenant.tenant.base.holds(call.head.path));
+    // Only the root holds other base paths: it has what is left over.
+    theirs.max_by_key(|tenant| tenant.tenant.base.as_str().len())
 }
 
 /// A `PUT` whose token is genuine.

@@ -30,6 +30,7 @@ use super::{Gateway, GatewayError};
 
 mod chunked;
 mod desk;
+mod quotas;
 mod slots;
 
 fn settings() -> HttpSettings {

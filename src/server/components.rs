@@ -55,10 +55,23 @@ impl Components {
         for Member { settings, slots, state } in self.0 {
             let domain = &settings.component.domain;
             tracing::info!(domain, server = settings.server, "connecting to an XMPP server");
+            if is_elsewhere(&settings.server) {
+                tracing::warn!(
+                    domain,
+                    "the XMPP server is on another machine, and the connection is not encrypted; \
+                     use a tunnel"
+                );
+            }
             tasks.spawn(xmpp::run(settings, slots, state, told.clone()));
         }
         Running { stop, tasks }
     }
+}
+
+/// Whether an address is certainly none of this machine; of a name nothing is certain.
+fn is_elsewhere(server: &str) -> bool {
+    let address = server.parse::<std::net::SocketAddr>();
+    address.is_ok_and(|address| !address.ip().to_canonical().is_loopback())
 }
 
 /// Components that run.
@@ -78,6 +91,21 @@ impl Running {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(FAREWELL, ended).await.is_err() {
             tracing::warn!("a component did not part from its XMPP server in time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_certainly_elsewhere_is() {
+        for server in ["192.0.2.1:5347", "[2001:db8::1]:5347"] {
+            assert!(is_elsewhere(server), "{server}");
+        }
+        for server in ["127.0.0.1:5347", "[::1]:5347", "[::ffff:127.0.0.1]:1", "localhost:5347"] {
+            assert!(!is_elsewhere(server), "{server}");
         }
     }
 }

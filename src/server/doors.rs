@@ -76,6 +76,13 @@ fn issuer(
 ) -> Result<Issuer, TenantError> {
     let url = tenant.public_url.as_deref().or(settings.server.public_url.as_deref());
     let (base, secret) = (built.tenant.base.clone(), built.tenant.secret.clone());
+    if url.is_some_and(|url| url.starts_with("http://")) {
+        let tenant = &tenant.base_path;
+        tracing::warn!(
+            tenant,
+            "slots are handed out with http addresses; many clients take https only"
+        );
+    }
     url.and_then(|url| Issuer::new(url, base, secret, tenant.slot_lifetime().get()))
         .ok_or(TenantError::PublicUrl)
 }

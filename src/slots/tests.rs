@@ -10,7 +10,7 @@ use crate::protocol::xep0363::{BasePath, Secret, SlotKey};
 use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
 use crate::upload::{
-    BootId, Limits, Phase, Session, Timestamp, UploadId, UploadLength, UploadOffset,
+    BootId, Limits, Phase, Quota, Session, Timestamp, UploadId, UploadLength, UploadOffset,
 };
 
 use super::*;
@@ -51,6 +51,10 @@ fn base() -> BasePath {
 
 impl Bench {
     fn new(offers: Offers) -> Self {
+        Self::bounded(offers, None)
+    }
+
+    fn bounded(offers: Offers, quota: Option<Quota>) -> Self {
         let clock = Arc::new(Standing(Mutex::new(NOW)));
         let limits = Limits { retention: Some(DAY), ..EngineSettings::default().limits };
         let engine = Engine::start(EngineParts {
@@ -77,7 +81,7 @@ impl Bench {
             base: base(),
             offers,
             lifetime,
-            quota: None,
+            quota,
             clock: Arc::<Standing>::clone(&clock),
             witness: Arc::<Notes>::clone(&notes),
         });
@@ -148,6 +152,19 @@ async fn a_slot_that_nobody_uses_goes_with_its_time() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+}
+
+///
+#[tokio::test]
+async fn a_quota_says_when_to_try_again_and_unused_slots_stop_counting() {
+    let quota = Quota { running: Some(1), ..Quota::default() };
+    let bench = Bench::bounded(offers(), Some(quota));
+    bench.slot(order(Purpose::Message)).await;
+    let end = NOW.after(Duration::from_secs(300));
+    let refused = bench.desk.grant(order(Purpose::Message), Carrier::Header).await;
+    assert_eq!(refused, Err(SlotRefusal::QuotaReached { retry_at: Some(end) }));
+    *bench.clock.0.lock().unwrap() = end;
+    bench.slot(order(Purpose::Message)).await;
 }
 
 ///

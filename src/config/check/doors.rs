@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::tenant::{ComponentTable, ServiceUrlTable, SlotScheme, TenantSettings};
-use super::xep0363::{lies_in, taken};
+use super::xep0363::{ROOT, lies_in, taken};
 use super::{Doubts, Settings, is_public_url, path};
 use crate::config::Span;
 
@@ -223,7 +223,8 @@ fn place(
         return;
     }
     let tenants = &settings.xep0363.tenants;
-    let bases = tenants.iter().map(|tenant| ("base_path of a tenant", tenant.base_path.as_str()));
+    let bases = tenants.iter().map(|tenant| tenant.base_path.as_str());
+    let bases = bases.filter(|base| *base != ROOT).map(|base| ("base_path of a tenant", base));
     let forms = settings.uploads.form_path.as_deref().map(|form| ("uploads.form_path", form));
     let mut all = taken(settings).into_iter().chain(bases).chain(forms);
     if let Some((setting, other)) = all.find(|(_, other)| lies_in(at, other)) {

@@ -111,6 +111,8 @@ fn ejabberd_asks_where_nothing_else_is_served() {
         let found = found(&settings(&SERVICE_URL.replace("/slots/x", path)));
         assert_eq!(found.len(), 1, "{path}: {found:?}");
     }
+    let beside_the_root = format!("base_path = \"/\"\n{SERVICE_URL}");
+    assert_eq!(found(&settings(&beside_the_root)), Vec::<String>::new());
     let nobody = format!("{SERVICE_URL}allow = []");
     assert!(found(&settings(&nobody))[0].contains("service_url.allow"));
 }

@@ -13,8 +13,12 @@ use crate::upload::{Metadata, NewSession, Owner, Quota, Retention, Session, Time
 const PATH: &str = "/slots/kAq3sX";
 
 fn tenant() -> SlotTenant {
+    tenant_at("/chat")
+}
+
+fn tenant_at(base: &str) -> SlotTenant {
     let tenant = Tenant {
-        base: BasePath::new("/chat").unwrap(),
+        base: BasePath::new(base).unwrap(),
         scheme: Scheme::Own,
         secret: Secret::new("it-is-secret").unwrap(),
     };
@@ -23,8 +27,12 @@ fn tenant() -> SlotTenant {
 }
 
 /// A gateway that ejabberd may ask from the loopback, for accounts of example.org.
-fn asked(access: Option<Access>) -> Data<Gateway> {
-    let tenant = tenant();
+fn asked(access: Option<Access>, quota: Option<Quota>) -> Data<Gateway> {
+    at("/chat", access, quota)
+}
+
+fn at(base: &str, access: Option<Access>, quota: Option<Quota>) -> Data<Gateway> {
+    let tenant = SlotTenant { quota, ..tenant_at(base) };
     let ids = SlotKey::new([9; 32]);
     let slots = SlotSettings { tenants: vec![tenant.clone()], ids: ids.clone() };
     let gateway = guarded(tokens(), HttpSettings { slots, ..settings() }).unwrap();
@@ -39,7 +47,7 @@ fn asked(access: Option<Access>) -> Data<Gateway> {
         base,
         offers: Offers { message, ..Offers::default() },
         lifetime,
-        quota: None,
+        quota,
         clock: Arc::new(SystemClock),
         witness: Arc::new(Unwitnessed),
     });
@@ -53,7 +61,11 @@ fn asked(access: Option<Access>) -> Data<Gateway> {
 }
 
 fn of_example() -> Data<Gateway> {
-    asked(Some(Access::new(&["example.org".to_owned()], &[])))
+    bounded(None)
+}
+
+fn bounded(quota: Option<Quota>) -> Data<Gateway> {
+    asked(Some(Access::new(&["example.org".to_owned()], &[])), quota)
 }
 
 fn question(jid: &str, size: u64) -> TestRequest {
@@ -138,6 +150,20 @@ async fn a_slot_of_ours_goes_by_tus_or_in_chunks_from_its_first_byte() {
     assert_eq!(all(&gateway).await.len(), 2);
 }
 
+#[tokio::test]
+async fn a_tenant_at_the_root_does_not_take_the_place_where_ejabberd_asks() {
+    let gateway = at("/", None, None);
+    let [url, place] = slot(&gateway, 5).await;
+    assert!(url.starts_with('/') && !url.starts_with("//"), "{url}");
+    assert_eq!(ask(&gateway, put(&url, "hello")).await.status, 201);
+    assert_eq!(ask(&gateway, TestRequest::get().uri(&place)).await.body, b"hello");
+    // Whoever waits with a body is judged by the same rule: this is no slot.
+    let put_there = put(PATH, "hello").peer_addr("127.0.0.1:1".parse().unwrap());
+    assert!(expected(&gateway, put_there).await.is_ok());
+    let elsewhere = question("ann%40example.org", 5).peer_addr("192.0.2.1:1".parse().unwrap());
+    assert_eq!(ask(&gateway, elsewhere).await.status, 403);
+}
+
 ///
 #[tokio::test]
 async fn a_refused_question_makes_nothing() {
@@ -181,7 +207,7 @@ async fn the_word_of_a_trusted_proxy_says_who_asks() {
 
 #[tokio::test]
 async fn without_a_word_about_users_whoever_ejabberd_asks_for_gets_a_slot() {
-    let gateway = asked(None);
+    let gateway = asked(None, None);
     assert_eq!(ask(&gateway, question("eve%40elsewhere.example", 5)).await.status, 200);
 }
 
@@ -211,15 +237,14 @@ async fn a_token_opens_what_its_tenant_sets() {
     assert_eq!(unnamed.retention, Retention::Own);
 }
 
-///
+///
 #[tokio::test]
-async fn only_uploads_with_a_name_on_them_count_for_a_quota() {
-    let quota = Some(Quota { running: Some(3), ..Quota::default() });
-    let gateway = guarded(tokens(), HttpSettings { quota, ..settings() }).unwrap();
-    let new = |owner| {
-        let metadata = Metadata::default();
-        gateway.counted(NewSession::of(owner, None, metadata)).quota
-    };
-    assert_eq!(new(Owner::named("ann".to_owned())), quota);
-    assert_eq!(new(Owner::anonymous()), None);
+async fn a_slot_counts_for_whoever_asked_for_it_and_its_file_is_not_counted_twice() {
+    let gateway = bounded(Some(Quota { running: Some(1), ..Quota::default() }));
+    let [url, _] = slot(&gateway, 5).await;
+    let ann = || question("ann%40example.org", 5);
+    assert_eq!(ask(&gateway, ann()).await.status, 402);
+    assert_eq!(ask(&gateway, question("bob%40example.org", 5)).await.status, 200);
+    assert_eq!(ask(&gateway, put(&url, "hello")).await.status, 201);
+    assert_eq!(ask(&gateway, ann()).await.status, 200);
 }

@@ -10,17 +10,20 @@ use crate::slots::Keeping;
 const SECRET: &str = "it-is-secret";
 
 fn slots(scheme: Scheme) -> Data<Gateway> {
-    let tenant = Tenant {
-        base: BasePath::new("/upload").unwrap(),
-        scheme,
-        secret: Secret::new(SECRET).unwrap(),
-    };
-    let tenants = vec![SlotTenant {
-        tenant,
+    slots_of(vec![tenant("/upload", scheme)])
+}
+
+fn tenant(base: &str, scheme: Scheme) -> SlotTenant {
+    let secret = Secret::new(SECRET).unwrap();
+    SlotTenant {
+        tenant: Tenant { base: BasePath::new(base).unwrap(), scheme, secret },
         max_length: UploadLength::new(1000),
         keeping: Keeping::Configured,
         quota: None,
-    }];
+    }
+}
+
+fn slots_of(tenants: Vec<SlotTenant>) -> Data<Gateway> {
     let slots = SlotSettings { tenants, ids: SlotKey::new([9; 32]) };
     // Whoever else comes needs a token: slots have their own.
     guarded(tokens(), HttpSettings { slots, ..settings() }).unwrap()
@@ -276,6 +279,22 @@ async fn forms_and_slots_share_a_path_and_other_addresses_stay_what_they_are() {
         (offered.status, offered.field("allow")),
         (200, Some("OPTIONS, GET, HEAD, PUT, PATCH"))
     );
+}
+
+#[tokio::test]
+async fn a_tenant_at_the_root_has_what_no_other_tenant_has() {
+    let root = || tenant("/", Scheme::Prosody);
+    let other = || tenant("/upload", Scheme::Metronome { delete_secret: None });
+    for tenants in [vec![root(), other()], vec![other(), root()]] {
+        let gateway = slots_of(tenants);
+        let signed = signature("a/b\x005\0text/plain");
+        let theirs = format!("/upload/a/b?token={signed}");
+        assert_eq!(ask(&gateway, put(&format!("/a/b?v2={signed}"), "hello")).await.status, 201);
+        assert_eq!(ask(&gateway, put(&theirs, "hello")).await.status, 201);
+        let as_roots = signature("upload/x/y\x005\0text/plain");
+        let refused = ask(&gateway, put(&format!("/upload/x/y?v2={as_roots}"), "hello")).await;
+        assert_eq!(refused.status, 403);
+    }
 }
 
 ///
