@@ -6,6 +6,7 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { server, withGateway } from './gateway.mjs';
+import { withPage } from './browser.mjs';
 import { withScratch } from './scratch.mjs';
 import { SeededBytes } from './seeded_bytes.mjs';
 import { MIB, timeout } from './sizes.mjs';
@@ -16,6 +17,9 @@ const skip = !server.isTidegate && 'only the gateway has slots';
 const SECRET = 'what the XMPP server signs with';
 const TYPE = 'video/mp4';
 const SLOT = '3f1e7a52-8c0e-4d57-9b3b-6f2f3f0d8a11';
+// One pixel.
+const PICTURE =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 const NAME = 'très cool.mp4';
 
 // How each issuer hands out a slot for the file: what stands behind the path, and the slot's header.
@@ -30,9 +34,9 @@ const issuers = {
   },
   'a token in Authorization': {
     scheme: 'http_file_share',
-    sign: (length) => {
-      const claims = { sub: 'alice@example.org', exp: Math.floor(Date.now() / 1000) + 300, slot: SLOT };
-      const file = { filename: NAME, filesize: length, filetype: TYPE };
+    sign: (length, filetype = TYPE, slot = SLOT) => {
+      const claims = { sub: 'alice@example.org', exp: Math.floor(Date.now() / 1000) + 300, slot };
+      const file = { filename: NAME, filesize: length, filetype };
       const parts = [{ alg: 'HS256', typ: 'JWT' }, { ...claims, ...file }];
       const signed = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
       return { query: '', headers: { Authorization: `Bearer ${signed}.${hmac(signed, 'base64url')}` } };
@@ -77,6 +81,46 @@ test('tus-js-client without the token of the slot gets nowhere', { timeout, skip
   });
 });
 
+test('a page on another origin puts a picture into a slot as Converse does, reads refusals, and shows it', { timeout, skip }, async () => {
+  const picture = Buffer.from(PICTURE, 'base64');
+  await withSlots('http_file_share', async ({ gateway }) => {
+    const { headers } = issuers['a token in Authorization'].sign(picture.length, 'image/png');
+    const url = new URL(`/upload/${SLOT}/${encodeURIComponent(NAME)}`, gateway.endpoint).href;
+    await withPage(new SeededBytes('no bytes', 1), async (page) => {
+      const put = (base64, fields) => page.evaluate(putInPage, { url, base64, headers: { ...fields, 'Content-Type': 'image/png' } });
+      const unauthorised = await put(PICTURE, {});
+      assert.equal(unauthorised.status, 401);
+      assert.match(unauthorised.text, /"error":"unauthorized"/);
+      const longer = await put(Buffer.concat([picture, picture]).toString('base64'), headers);
+      assert.equal(longer.status, 413);
+      assert.match(longer.text, /"error":"slot-length"/);
+      assert.deepEqual(await put(PICTURE, headers), { status: 201, text: '', sent: picture.length });
+      assert.equal((await put(PICTURE, headers)).status, 409);
+      assert.deepEqual(await page.evaluate(showInPage, url), [1, 1], 'the picture is shown');
+      const fetched = await page.evaluate((address) => fetch(address).then((answer) => answer.arrayBuffer()).then((bytes) => bytes.byteLength), url);
+      assert.equal(fetched, picture.length);
+    });
+  });
+});
+
+test('a page that was put into a slot is saved by browsers and never run', { timeout, skip }, async () => {
+  const script = Buffer.from('<!doctype html><title>no</title><script>document.title = "it runs"</script>');
+  await withSlots('http_file_share', async ({ gateway }) => {
+    for (const type of ['text/html', 'image/svg+xml', 'application/xhtml+xml']) {
+      const slot = `slot-${type.length}`;
+      const { headers } = issuers['a token in Authorization'].sign(script.length, type, slot);
+      const url = new URL(`/upload/${slot}/${encodeURIComponent(NAME)}`, gateway.endpoint).href;
+      const put = await exchange('PUT', url, { headers: { ...headers, 'Content-Type': type, 'Content-Length': script.length }, body: script });
+      assert.equal(put.status, 201);
+      await withPage(new SeededBytes('no bytes', 1), async (page) => {
+        const [download] = await Promise.all([page.waitForEvent('download'), page.goto(url).catch(() => {})]);
+        assert.equal(download.suggestedFilename(), NAME);
+        assert.equal(await page.title(), 'another origin', 'the page that was there is still there');
+      });
+    }
+  });
+});
+
 function hmac(text, encoding) {
   return createHmac('sha256', SECRET).update(text).digest(encoding);
 }
@@ -96,4 +140,31 @@ async function putSixtyPercent(url, bytes, headers) {
   answer.resume();
   assert.deepEqual([answer.statusCode, answer.headers['upload-offset']], [400, String(cut)]);
   return cut;
+}
+
+// The functions below run in the page.
+
+function putInPage({ url, base64, headers }) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    let sent = 0;
+    request.upload.onprogress = (event) => {
+      sent = event.loaded;
+    };
+    request.onloadend = () => resolve({ status: request.status, text: request.responseText, sent });
+    request.open('PUT', url, true);
+    for (const [name, value] of Object.entries(headers)) {
+      request.setRequestHeader(name, value);
+    }
+    request.send(new Blob([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))]));
+  });
+}
+
+function showInPage(url) {
+  return new Promise((resolve) => {
+    const picture = new Image();
+    picture.onload = () => resolve([picture.naturalWidth, picture.naturalHeight]);
+    picture.onerror = () => resolve('an error');
+    picture.src = url;
+  });
 }

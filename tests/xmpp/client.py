@@ -10,7 +10,8 @@ from slixmpp.exceptions import IqError, IqTimeout
 
 UPLOAD = "urn:xmpp:http:upload:0"
 PURPOSE = "urn:xmpp:http:upload:purpose:0"
-DEADLINE = 20
+# A busy machine logs a user in at ejabberd in half a minute.
+DEADLINE = 60
 logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
 
 

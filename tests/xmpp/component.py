@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import datetime
 import time
 from xml.etree import ElementTree
@@ -10,6 +11,7 @@ from client import DEADLINE, PURPOSE, UPLOAD, Client, Refused
 from gateway import Gateway
 from issuers import HERE, ISSUED, MAX, OCTETS, User, claims
 from matrix import refusal
+from servers import free_port
 
 COMPONENT_SECRET = "change-this-component-secret"
 SETTINGS = "tidegate-component.toml"
@@ -193,8 +195,9 @@ async def second_connection(server):
     patient = 'reconnect_first = "100s"\nreconnect_longest = "100s"\n'
     with gateway(server, patient) as old:
         old.connected()
-        server.gateway = server.http
-        with gateway(server) as new:
+        beside = copy.copy(server)
+        beside.gateway = free_port()
+        with gateway(beside) as new:
             new.connected()
             if server.kind == "ejabberd":
                 # It keeps both, and asks one or the other.

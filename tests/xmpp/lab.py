@@ -4,6 +4,7 @@ lab.py [WORD ..]: only the legs whose names hold one of the words.
 """
 
 import asyncio
+import contextlib
 import sys
 import time
 import traceback
@@ -72,37 +73,45 @@ def signed(issuer, table):
 
 
 def legs(table):
-    """Name, server, its settings, and what is tried with it."""
+    """Name, server, its settings, and what is tried with it; what changes the settings comes last."""
     yield from (signed(issuer, table) for issuer in SIGNED + ISSUED)
-    yield from secure.LEGS
     yield from component.LEGS
+    yield from secure.LEGS
     yield from hostile.LEGS
 
 
-def run(kind, file, leg):
-    if kind is None:
-        return asyncio.run(leg(None))
-    with Server(kind, file) as server:
-        try:
-            return asyncio.run(leg(server))
-        except BaseException:
-            print(server.said())
-            raise
+def served(kind, file):
+    """The server, if the leg is not about one that it plays itself."""
+    return Server(kind, file) if kind else contextlib.nullcontext()
+
+
+def run(name, leg, server, table):
+    began, failed = time.monotonic(), table.failed
+    try:
+        told = asyncio.run(leg(server))
+    except (Exception, asyncio.CancelledError):
+        told = "did not come to its end"
+        table.fail(name)
+        print(server.said() if server else "")
+    mark = "ok   " if failed == table.failed else "FAIL "
+    print(f"{mark} {time.monotonic() - began:5.1f} s  {name}: {told}", flush=True)
 
 
 def main(words):
     table, started = Table(), time.monotonic()
-    for name, kind, file, leg in legs(table):
-        if words and not any(word in name for word in words):
-            continue
-        began, failed = time.monotonic(), table.failed
+    wanted = [leg for leg in legs(table) if not words or any(word in leg[0] for word in words)]
+    groups = {}
+    for name, *group, leg in wanted:
+        groups.setdefault(tuple(group), []).append((name, leg))
+    for (kind, file), members in groups.items():
+        began = time.monotonic()
         try:
-            told = run(kind, file, leg)
-        except (Exception, asyncio.CancelledError):
-            told = "did not come to its end"
-            table.fail(name)
-        mark = "ok   " if failed == table.failed else "FAIL "
-        print(f"{mark} {time.monotonic() - began:5.1f} s  {name}: {told}", flush=True)
+            with served(kind, file) as server:
+                print(f"      {time.monotonic() - began:5.1f} s  {file or 'no server'}", flush=True)
+                for name, leg in members:
+                    run(name, leg, server, table)
+        except RuntimeError:
+            table.fail(file)
     print(f"\n{table}\n\n{time.monotonic() - started:.0f} s, {table.failed} failures")
     return 1 if table.failed else 0
 
