@@ -3,19 +3,29 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 const VERSION = { 'Tus-Resumable': '1.0.0' };
 
+// Certificates in PEM that servers are believed with; undefined takes those of Node.
+let trusted;
+
+/** Believes servers that have this certificate (PEM), in every request from now on. */
+export function trust(certificate) {
+  trusted = certificate;
+}
+
 /**
  * Makes one request and reads its answer: `{ status, headers, body }`.
  *
  * `body` may be a buffer or a stream; `consume` is called with each piece of the answer's body
- * instead of collecting it.
+ * instead of collecting it; `localAddress` is where the connection comes from.
  */
-export async function exchange(method, url, { headers = {}, body, consume } = {}) {
-  const request = httpRequest(url, { method, headers, agent: false });
+export async function exchange(method, url, { headers = {}, body, consume, localAddress } = {}) {
+  const open = new URL(url).protocol === 'https:' ? httpsRequest : httpRequest;
+  const request = open(url, { method, headers, agent: false, localAddress, ca: trusted });
   const response = new Promise((resolve, reject) => {
     request.once('response', resolve);
     request.once('error', reject);
