@@ -18,14 +18,23 @@ export function trust(certificate) {
 }
 
 /**
+ * Opens a request on a connection of its own, and leaves its body and its answer to the caller.
+ *
+ * `localAddress` is where the connection comes from.
+ */
+export function begin(method, url, headers, localAddress) {
+  const open = new URL(url).protocol === 'https:' ? httpsRequest : httpRequest;
+  return open(url, { method, headers, agent: false, localAddress, ca: trusted });
+}
+
+/**
  * Makes one request and reads its answer: `{ status, headers, body }`.
  *
  * `body` may be a buffer or a stream; `consume` is called with each piece of the answer's body
- * instead of collecting it; `localAddress` is where the connection comes from.
+ * instead of collecting it; `localAddress` is as for `begin`.
  */
 export async function exchange(method, url, { headers = {}, body, consume, localAddress } = {}) {
-  const open = new URL(url).protocol === 'https:' ? httpsRequest : httpRequest;
-  const request = open(url, { method, headers, agent: false, localAddress, ca: trusted });
+  const request = begin(method, url, headers, localAddress);
   const response = new Promise((resolve, reject) => {
     request.once('response', resolve);
     request.once('error', reject);
