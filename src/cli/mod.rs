@@ -9,7 +9,7 @@
 //! | `sessions` | lists, shows and removes uploads |
 //! | `owners` | shows what one owner has, removes all of it |
 //! | `link` | makes links that let somebody upload |
-//! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `doctor` | looks at a data directory or from outside, rebuilds the session store |
 //! | `health` | asks a running gateway whether it is ready |
 
 mod arguments;
@@ -63,7 +63,10 @@ fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit>
         Some(Command::Sessions { command }) => sessions::run(arguments, command, out),
         Some(Command::Owners { command }) => owners::run(arguments, command, out),
         Some(Command::Link { command }) => link::run(arguments, command, out),
-        Some(Command::Doctor { rebuild }) => doctor::run(arguments, *rebuild, out),
+        Some(Command::Doctor { rebuild, outside }) => match &outside.url {
+            Some(url) => doctor::look_outside(url, outside, out),
+            None => doctor::run(arguments, *rebuild, out),
+        },
         Some(Command::Health) => health::run(arguments, out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

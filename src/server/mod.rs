@@ -16,6 +16,7 @@
 //! | `slots` | issuers of slots, from the settings |
 //! | `notify` | systemd |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `outside` | looks at a deployment from outside, as clients meet it |
 //! | `sessions` | uploads, for operators |
 //! | `admin_client` | asks a running gateway |
 //! | `error` | why it does not run, and what to do |
@@ -29,6 +30,7 @@ pub mod doctor;
 pub mod error;
 pub mod links;
 pub mod notify;
+pub mod outside;
 pub mod secret;
 mod serve;
 pub mod sessions;
