@@ -114,6 +114,9 @@ fn long(visit: &mut Visit<'_>) {
             }
         }
     }
+    if passed < SENT_BYTES {
+        return visit.note("whether long bodies are let through was not seen");
+    }
     visit.sound(format!("bodies of {} are let through", size(passed)));
 }
 
@@ -130,9 +133,7 @@ fn announced(visit: &mut Visit<'_>, bytes: u64) -> Fate {
     match asked.next_answer(visit.site.patience.min(SEEN_WITHIN)) {
         Ok(answer) if answer.status == 100 => Fate::Passes,
         Ok(answer) if answer.field("Tus-Resumable").is_some() => Fate::Unseen,
-        Ok(answer) if matches!(answer.status, 413 | 400 | 403 | 431) => {
-            Fate::Refused(format!("refused with {}", answer.status))
-        }
+        Ok(answer) if answer.status == 413 => Fate::Refused("refused with 413".to_owned()),
         Ok(_) | Err(_) if bytes <= SENT_BYTES => Fate::Passes,
         Ok(_) | Err(_) => Fate::Unseen,
     }
@@ -143,8 +144,10 @@ fn sent(visit: &mut Visit<'_>, bytes: u64) -> Fate {
     let Some(upload) = visit.upload(bytes) else { return Fate::Unseen };
     match visit.ask(&Request::append(&upload, 0, bytes)) {
         Ok(answer) if answer.status == 204 => Fate::Passes,
-        Ok(answer) if answer.field("Tus-Resumable").is_some() => Fate::Unseen,
-        Ok(answer) => Fate::Refused(format!("refused with {}", answer.status)),
+        Ok(answer) if answer.status == 413 && answer.field("Tus-Resumable").is_none() => {
+            Fate::Refused("refused with 413".to_owned())
+        }
+        Ok(_) => Fate::Unseen,
         Err(error) => Fate::Refused(format!("cut short ({error})")),
     }
 }

@@ -1,8 +1,8 @@
 //! How much does HTTP/2 let a client send before it has to hear from the other side again?
 //!
 //! The windows of a connection and of its first stream are read off the frames that come when an upload
-//! begins (RFC 9113, 5.2); no byte of it is sent. A window is used up once per round trip, however fast
-//! the lines are.
+//! begins (RFC 9113, 5.2). A few bytes of it are sent, since HAProxy widens the connection only then. A window
+//! is used up once per round trip, however fast the lines are.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -26,7 +26,11 @@ const MAX_FRAME_BYTES: usize = 16 * 1024;
 /// Bytes of the upload that is begun.
 const BYTES: u64 = 8 * 1024 * 1024;
 
+/// Bytes that are sent of it.
+const SENT: [u8; 1024] = [b'.'; 1024];
+
 /// Types of frames.
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
@@ -66,6 +70,7 @@ fn measured(mut wire: Wire, upload: &Address, lines: &[(String, String)]) -> io:
     let mut begin = PREFACE.to_vec();
     begin.extend(frame(SETTINGS, 0, 0, &[]));
     begin.extend(frame(HEADERS, END_HEADERS, 1, &head(upload, lines)));
+    begin.extend(frame(DATA, 0, 1, &SENT));
     wire.write_all(&begin)?;
     wire.flush()?;
     let mut windows = Windows::default();
