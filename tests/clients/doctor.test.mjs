@@ -61,6 +61,21 @@ for (const variant of ['plain', 'prefix']) {
   });
 }
 
+for (const [kind, lines, before] of [
+  ['haproxy', ['http-request set-header', 'http-request del-header'], /^ +server tidegate/m],
+  ['caddy', ['header_up'], /^\t+flush_interval/m],
+]) {
+  test(`a ${kind} that says nothing is one finding, and its lines mend it`, { timeout, skip }, async () => {
+    const wrong = without(lines);
+    const { found: [forwarding, ...further] } = await behind({ kind, variant: 'prefix', altered: wrong }, ({ look }) => look());
+    assert.deepEqual(further, []);
+    assert.match(forwarding.text, /lacks the path that clients use/);
+    const mended = (text) => wrong(text).replace(before, (place) => `${forwarding.change.join('\n')}\n${place}`);
+    const { found, text } = await behind({ kind, variant: 'prefix', altered: mended }, ({ look }) => look());
+    assert.deepEqual(found, [], text);
+  });
+}
+
 for (const [mistake, altered, seen] of [
   ['takes fields of answers away', after('proxy_hide_header Upload-Offset;'), [/Upload-Offset is missing in the answer to HEAD/, /held back was not seen/]],
   ['takes fields of requests away', after('proxy_set_header Upload-Metadata "";'), [/Upload-Metadata did not reach/]],

@@ -1,7 +1,6 @@
 //! [`Answer`]: what came back, read with as much patience and memory as was agreed on.
 
 use std::io::{self, Read};
-use std::time::Instant;
 
 /// Longest head of an answer that is read.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -34,13 +33,9 @@ pub enum NoAnswer {
 }
 
 impl Answer {
-    /// Reads the next answer, interim ones too; its body if `bodied`, and only its beginning. Gives up
-    /// at `deadline`: every single read has to be bounded by the stream itself.
-    pub(super) fn read(
-        from: &mut impl Read,
-        bodied: bool,
-        deadline: Instant,
-    ) -> Result<Self, NoAnswer> {
+    /// Reads the next answer, interim ones too; its body if `bodied`, and only its beginning. How long
+    /// that takes is bounded by the stream.
+    pub(super) fn read(from: &mut impl Read, bodied: bool) -> Result<Self, NoAnswer> {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -49,7 +44,7 @@ impl Answer {
             if bytes.len() > MAX_HEAD_BYTES {
                 return Err(NoAnswer::Strange);
             }
-            if more(from, &mut bytes, deadline)? == 0 {
+            if more(from, &mut bytes)? == 0 {
                 return Err(if bytes.is_empty() { NoAnswer::Closed } else { NoAnswer::Strange });
             }
         };
@@ -58,17 +53,17 @@ impl Answer {
         answer.body = body;
         let bodyless = answer.status < 200 || answer.status == 204 || answer.status == 304;
         if bodied && !bodyless {
-            answer.read_body(from, deadline);
+            answer.read_body(from);
         }
         Ok(answer)
     }
 
     /// A body that breaks off is as good as one that ends: it is only looked at for words.
-    fn read_body(&mut self, from: &mut impl Read, deadline: Instant) {
+    fn read_body(&mut self, from: &mut impl Read) {
         let announced = self.field("content-length").and_then(|length| length.parse().ok());
         let wanted = announced.unwrap_or(MAX_BODY_BYTES).min(MAX_BODY_BYTES);
         while self.body.len() < wanted {
-            match more(from, &mut self.body, deadline) {
+            match more(from, &mut self.body) {
                 Ok(0) | Err(_) => break,
                 Ok(_) => {}
             }
@@ -100,17 +95,14 @@ impl Answer {
     }
 }
 
-fn more(from: &mut impl Read, bytes: &mut Vec<u8>, deadline: Instant) -> Result<usize, NoAnswer> {
-    if Instant::now() >= deadline {
-        return Err(NoAnswer::Late);
-    }
+fn more(from: &mut impl Read, bytes: &mut Vec<u8>) -> Result<usize, NoAnswer> {
     let mut piece = [0; 4096];
     match from.read(&mut piece) {
         Ok(read) => {
             bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
             Ok(read)
         }
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => more(from, bytes, deadline),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => more(from, bytes),
         Err(error)
             if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
         {
@@ -136,10 +128,9 @@ fn parse(head: &[u8]) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn read(bytes: &[u8]) -> Result<Answer, NoAnswer> {
-        Answer::read(&mut &*bytes, true, Instant::now() + Duration::from_secs(5))
+        Answer::read(&mut &*bytes, true)
     }
 
     #[test]
@@ -156,8 +147,7 @@ mod tests {
     #[test]
     fn interim_answers_come_one_by_one() {
         let mut bytes = &b"HTTP/1.1 100 Continue\r\n\r\n"[..];
-        let deadline = Instant::now() + Duration::from_secs(5);
-        assert_eq!(Answer::read(&mut bytes, true, deadline).unwrap().status, 100);
+        assert_eq!(Answer::read(&mut bytes, true).unwrap().status, 100);
     }
 
     #[test]
@@ -167,7 +157,5 @@ mod tests {
             assert!(matches!(read(strange), Err(NoAnswer::Strange)));
         }
         assert!(matches!(read(&vec![b'x'; 2 * MAX_HEAD_BYTES]), Err(NoAnswer::Strange)));
-        let late = Answer::read(&mut &b"HTTP/1.1 200 OK\r\n\r\n"[..], true, Instant::now());
-        assert!(matches!(late, Err(NoAnswer::Late)));
     }
 }

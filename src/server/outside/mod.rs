@@ -173,3 +173,17 @@ fn taken_apart(line: &str) -> Option<(String, String)> {
     let plain = name_is_plain && !value.chars().any(char::is_control);
     plain.then(|| (name.to_owned(), value.trim().to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_requests_cannot_break_out_of_its_line() {
+        let line = taken_apart("Authorization:  Bearer a:b ");
+        assert_eq!(line, Some(("Authorization".to_owned(), "Bearer a:b".to_owned())));
+        for bad in ["", "hush", ": x", "A B: x", "A: x\r\nB: y", "A\n: x"] {
+            assert_eq!(taken_apart(bad), None, "{bad:?}");
+        }
+    }
+}

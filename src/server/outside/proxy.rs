@@ -117,7 +117,9 @@ const fn nginx(trouble: Trouble) -> &'static [&'static str] {
             "proxy_set_header X-Forwarded-Prefix {prefix};",
             "proxy_set_header Forwarded \"\";",
         ],
-        Trouble::RequestFields => &["proxy_pass_request_headers on;"],
+        Trouble::RequestFields => &[
+            "# without proxy_pass_request_headers off, and proxy_set_header for the fields of uploads",
+        ],
         Trouble::AnswerFields => &["# without proxy_hide_header for the fields of uploads"],
         Trouble::Methods => &["# without limit_except, and without `if ($request_method ..)`"],
         Trouble::Cors => &[
@@ -224,5 +226,66 @@ const fn anyone(trouble: Trouble) -> &'static [&'static str] {
             &["# let clients pause for 75 s, and uploads last as long as they do"]
         }
         Trouble::Window => &["# let clients send at least 1 MiB per HTTP/2 stream"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(bytes: &str) -> Answer {
+        Answer::read(&mut bytes.as_bytes(), true).unwrap()
+    }
+
+    #[test]
+    fn proxies_are_known_by_what_they_say_and_haproxy_by_its_refusal() {
+        for (line, proxy) in [
+            ("Server: nginx/1.22.1", Some(Proxy::Nginx)),
+            ("Server: Apache/2.4.62 (Debian)", Some(Proxy::Apache)),
+            ("Server: Caddy", Some(Proxy::Caddy)),
+            ("Via: 1.1 Caddy", Some(Proxy::Caddy)),
+            ("Server: something", None),
+            ("X-Server: nginx", None),
+        ] {
+            let seen = Proxy::of_answer(&answer(&format!("HTTP/1.1 204 X\r\n{line}\r\n\r\n")));
+            assert_eq!(seen, proxy, "{line}");
+        }
+        let page = "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n";
+        let refusal = answer(&format!("HTTP/1.1 400 Bad request\r\n\r\n{page}"));
+        assert_eq!(Proxy::of_refusal(&refusal), Some(Proxy::Haproxy));
+        assert_eq!(Proxy::of_refusal(&answer("HTTP/1.1 400 Bad Request\r\n\r\n")), None);
+    }
+
+    #[test]
+    fn what_is_recommended_stands_in_the_configurations_that_are_tested() {
+        let files = [
+            (Proxy::Nginx, include_str!("../../../config/proxies/nginx-prefix.conf")),
+            (Proxy::Haproxy, include_str!("../../../config/proxies/haproxy-prefix.cfg")),
+            (Proxy::Caddy, include_str!("../../../config/proxies/Caddyfile-prefix")),
+        ];
+        let troubles = [
+            Trouble::Buffering,
+            Trouble::BodyLimit,
+            Trouble::Forwarding,
+            Trouble::RequestFields,
+            Trouble::AnswerFields,
+            Trouble::Methods,
+            Trouble::Cors,
+            Trouble::Impatience,
+            Trouble::Window,
+        ];
+        for (proxy, file) in files {
+            let lines = troubles.iter().flat_map(|trouble| proxy.remedy(*trouble, "/up"));
+            for line in lines.filter(|line| !line.starts_with('#')) {
+                assert!(file.lines().any(|said| said.trim() == line), "{}: {line}", proxy.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_prefix_is_put_where_it_belongs() {
+        let lines = |prefix| Proxy::Nginx.remedy(Trouble::Forwarding, prefix).join("\n");
+        assert!(lines("/up").contains("proxy_set_header X-Forwarded-Prefix /up;"));
+        assert!(lines("").contains("proxy_set_header X-Forwarded-Prefix \"\";"));
     }
 }

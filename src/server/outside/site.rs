@@ -72,12 +72,11 @@ impl<'a> Request<'a> {
     }
 
     fn head(&self, lines: &[(String, String)]) -> String {
-        let mut head = format!(
-            "{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.method,
-            self.to.target(),
-            self.to.authority()
-        );
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.to.target());
+        if !lines.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push_str(&format!("Host: {}\r\n", self.to.authority()));
+        }
         let given = lines.iter().map(|(name, value)| (name.as_str(), value));
         for (name, value) in self.fields.iter().map(|(name, value)| (*name, value)).chain(given) {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -98,11 +97,15 @@ impl Site {
         asked.answer(self.patience)
     }
 
-    /// Sends the head of a request. Its credentials go to the site itself only.
+    /// The lines that a request carries there: credentials go to the site itself only.
+    fn lines_for(&self, to: &Address) -> &[(String, String)] {
+        if to.origin() == self.endpoint.origin() { &self.lines } else { &[] }
+    }
+
+    /// Sends the head of a request.
     pub(super) fn begin(&self, request: &Request<'_>) -> Result<Asked, Unasked> {
         let mut wire = Wire::open(request.to, &self.trust, HTTP_1, self.patience)?;
-        let own = request.to.origin() == self.endpoint.origin();
-        let head = request.head(if own { &self.lines } else { &[] });
+        let head = request.head(self.lines_for(request.to));
         drop(wire.write_all(head.as_bytes()).and_then(|()| wire.flush()));
         Ok(Asked { wire, has_body: request.method != "HEAD", patience: self.patience })
     }
@@ -113,7 +116,7 @@ impl Site {
         drop(
             wire.write_all(b"GET / HTTP/1.1\r\nHost: a b\r\n:\r\n\r\n").and_then(|()| wire.flush()),
         );
-        Ok(Answer::read(&mut wire, true, Instant::now() + self.patience)?)
+        Ok(Answer::read(&mut wire, true)?)
     }
 }
 
@@ -147,9 +150,9 @@ impl Asked {
 
     /// Reads the final answer.
     pub(super) fn answer(&mut self, patience: Duration) -> Result<Answer, Unasked> {
-        let deadline = Instant::now() + patience;
+        self.wire.wait_at_most(patience);
         loop {
-            let answer = self.read(deadline)?;
+            let answer = Answer::read(&mut self.wire, self.has_body)?;
             if answer.status >= 200 {
                 return Ok(answer);
             }
@@ -158,13 +161,42 @@ impl Asked {
 
     /// Reads the next answer, be it interim.
     pub(super) fn next_answer(&mut self, patience: Duration) -> Result<Answer, Unasked> {
-        self.read(Instant::now() + patience)
+        self.wire.wait_at_most(patience);
+        Ok(Answer::read(&mut self.wire, self.has_body)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(lines: &[(&str, &str)]) -> (Site, Address) {
+        let endpoint = Address::parse("https://up.example:8443/files").unwrap();
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let lines = lines.iter().map(owned).collect();
+        let trust = Trust::new(false, None).unwrap();
+        let patience = Duration::from_secs(1);
+        (Site { endpoint: endpoint.clone(), lines, trust, patience }, endpoint)
     }
 
-    fn read(&mut self, deadline: Instant) -> Result<Answer, Unasked> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        // If it cannot be set, the longer patience of the connection holds.
-        drop(self.wire.wait_at_most(left));
-        Ok(Answer::read(&mut self.wire, self.has_body, deadline)?)
+    #[test]
+    fn credentials_are_for_the_site_itself() {
+        let (site, endpoint) = site(&[("Authorization", "Bearer hush")]);
+        let elsewhere = Address::parse("https://other.example/files").unwrap();
+        let asked = |to: &Address| Request::tus("HEAD", to).head(site.lines_for(to));
+        assert!(asked(&endpoint).contains("Authorization: Bearer hush\r\n"));
+        assert!(!asked(&elsewhere).contains("hush"));
+    }
+
+    #[test]
+    fn a_host_may_be_given_in_place_of_the_address() {
+        let (site, endpoint) = site(&[("host", "behind.example")]);
+        let head = Request::append(&endpoint, 3, 5).head(site.lines_for(&endpoint));
+        assert!(
+            head.starts_with("PATCH /files HTTP/1.1\r\n") && head.ends_with("\r\n\r\n"),
+            "{head}"
+        );
+        assert_eq!(head.to_ascii_lowercase().matches("host: ").count(), 1, "{head}");
+        assert!(head.contains("Upload-Offset: 3\r\n") && head.contains("Content-Length: 5\r\n"));
     }
 }

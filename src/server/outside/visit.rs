@@ -141,3 +141,24 @@ pub(super) fn shown(text: &str, most: usize) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     line.trim().chars().filter(|character| !character.is_control()).take(most).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_shown_in_one_short_line() {
+        assert_eq!(shown("\r\n a\u{1b}[31mb\nc", 100), "a[31mb");
+        assert_eq!(shown("abc", 2), "ab");
+        assert_eq!(shown("", 2), "");
+    }
+
+    #[test]
+    fn the_parent_of_a_path_is_what_a_proxy_may_take_away() {
+        for (path, above) in
+            [("/up/files", "/up"), ("/up/files/", "/up"), ("/files", ""), ("/", "")]
+        {
+            assert_eq!(parent(path), above, "{path}");
+        }
+    }
+}

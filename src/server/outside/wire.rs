@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper_rustls::ConfigBuilderExt as _;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -86,16 +86,46 @@ fn roots(path: &Path) -> io::Result<RootCertStore> {
     if roots.is_empty() { Err(unusable("there are none in it")) } else { Ok(roots) }
 }
 
+/// A TCP connection of which everything that is read has to have come by a moment.
+pub(super) struct Timed {
+    tcp: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.tcp.set_read_timeout(Some(left))?;
+        self.tcp.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
+}
+
 /// A connection.
 pub(super) enum Wire {
     /// TCP alone.
-    Plain(TcpStream),
+    Plain(Timed),
     /// TLS.
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
 }
 
 impl Wire {
     /// Connects to the host of `to`, trying each of its addresses. `protocol` is what is spoken over TLS.
+    ///
+    /// Each attempt, each write, and all reads together until [`Wire::wait_at_most`] are bounded by
+    /// `patience`; looking up the name is, by the system's resolver.
     pub(super) fn open(
         to: &Address,
         trust: &Trust,
@@ -127,28 +157,27 @@ impl Wire {
         }
     }
 
-    /// How long each read may take from now on.
-    pub(super) fn wait_at_most(&self, patience: Duration) -> io::Result<()> {
-        let tcp = match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(stream) => &stream.sock,
-        };
-        tcp.set_read_timeout(Some(patience.max(Duration::from_millis(1))))
+    /// What is read from now on has to have come within `patience`.
+    pub(super) fn wait_at_most(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        match self {
+            Self::Plain(timed) => timed.deadline = deadline,
+            Self::Tls(stream) => stream.sock.deadline = deadline,
+        }
     }
 }
 
-fn connect(to: &Address, patience: Duration) -> Result<TcpStream, ConnectError> {
+fn connect(to: &Address, patience: Duration) -> Result<Timed, ConnectError> {
     let addresses = (to.host.as_str(), to.port).to_socket_addrs().map_err(ConnectError::Name)?;
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
     for address in addresses {
         let connected = TcpStream::connect_timeout(&address, patience).and_then(|tcp| {
             tcp.set_nodelay(true)?;
-            tcp.set_read_timeout(Some(patience))?;
             tcp.set_write_timeout(Some(patience))?;
-            Ok(tcp)
+            Ok(Timed { tcp, deadline: Instant::now() + patience })
         });
         match connected {
-            Ok(tcp) => return Ok(tcp),
+            Ok(timed) => return Ok(timed),
             Err(error) => failed = error,
         }
     }
