@@ -128,6 +128,21 @@ test('without a proxy nothing is found, and credentials are not shown', { timeou
   });
 });
 
+test('a link is as good as a credential, and is not shown', { timeout, skip }, () =>
+  withGateway({}, async (gateway) => {
+    const { host } = new URL(gateway.endpoint);
+    const made = ['link', 'create', '--owner', 'ann', '--expires', '1h', '--listen', host];
+    const { stdout } = await gateway.command(...made, '--verbs', 'create,append,inspect,terminate');
+    const { code, found, text, errors } = await doctor(stdout.trim());
+    assert.deepEqual([code, found], [0, []], text);
+    assert.ok(!`${text}${errors}`.includes('tgl1.'), text);
+    await nothingIsLeft(gateway);
+    const mayNotDelete = await doctor((await gateway.command(...made)).stdout.trim());
+    assert.deepEqual(mayNotDelete.found.map(({ grade }) => grade), ['note'], mayNotDelete.text);
+    assert.match(mayNotDelete.found[0].text, /could not be deleted/);
+  }),
+);
+
 test('where no uploads are taken it says so, within the time it was given', { timeout, skip }, async () => {
   const quick = ['--timeout', '1s'];
   const said = async (url, pattern, ...further) => {

@@ -170,7 +170,9 @@ const fn caddy(trouble: Trouble) -> &'static [&'static str] {
 
 const fn apache(trouble: Trouble) -> &'static [&'static str] {
     match trouble {
-        Trouble::Buffering => &["SetEnv proxy-sendchunked 1", "SecRequestBodyAccess Off"],
+        Trouble::Buffering => {
+            &["SetEnv proxy-sendchunked 1", "# without SecRequestBodyAccess On, and mod_buffer"]
+        }
         Trouble::BodyLimit => &["LimitRequestBody 0"],
         Trouble::Forwarding => &[
             "ProxyPreserveHost On",
