@@ -270,6 +270,31 @@ impl Write for Log {
     }
 }
 
+/// The client that is logged for a request that says it was forwarded for `192.0.2.7`.
+async fn logged_about(peer: &str, trusted: &str) -> Value {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+    let metrics = Metrics::new(OpenConnections::default());
+    let app = App::new()
+        .wrap(Trace::new(metrics, &[trusted.parse().unwrap()]))
+        .default_service(web::to(HttpResponse::Accepted));
+    let app = init_service(app).await;
+    let request = TestRequest::get()
+        .peer_addr(peer.parse().unwrap())
+        .insert_header(("X-Forwarded-For", "198.51.100.1, 192.0.2.7"));
+    read_body(call_service(&app, request.to_request()).await).await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    serde_json::from_str::<Value>(&text).unwrap().pointer("/fields/client").unwrap().clone()
+}
+
+#[tokio::test]
+async fn the_log_names_the_client_as_a_trusted_proxy_does_and_believes_nobody_else() {
+    assert_eq!(logged_about("10.0.0.1:80", "10.0.0.0/8").await, json!("192.0.2.7"));
+    assert_eq!(logged_about("192.0.2.1:80", "10.0.0.0/8").await, json!("192.0.2.1"));
+}
+
 #[tokio::test]
 async fn a_request_is_logged_once_without_query_token_or_file_name() {
     let log = Log::default();

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{ConfigError, Flag, Settings, Size, Sources, Span, load};
+use crate::server::outside::Proxy;
 
 /// A gateway that takes uploads over bad networks and never loses what it accepted.
 #[derive(Debug, Parser)]
@@ -66,11 +67,15 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: LinkCommand,
     },
-    /// Check the data directory; the gateway must not run. Exit code 3: something is wrong.
+    /// Check the data directory; the gateway must not run. With --url: look at a deployment from
+    /// outside, proxies and all. Exit code 3: something is wrong.
     Doctor {
         /// Make the session store anew from what lies beside the uploads. Deletes nothing.
         #[arg(long)]
         rebuild: bool,
+        /// What to look at from outside.
+        #[command(flatten)]
+        outside: Outside,
     },
     /// Take in the files of another server, so that they are served at their old addresses. The
     /// gateway must not run. Exit code 5: not all of them could be.
@@ -131,6 +136,38 @@ pub(super) struct MigrateOptions {
     /// Give the files a second name instead of copying them. Nobody may write to the old ones then.
     #[arg(long, requires = "import")]
     pub(super) hard_link: bool,
+}
+
+/// What to look at from outside, and how.
+#[derive(Debug, Args)]
+pub(super) struct Outside {
+    /// Upload endpoint as clients reach it, e.g. https://example.org/up/files. Small uploads are made
+    /// there, and deleted.
+    #[arg(long, value_name = "URL", conflicts_with = "rebuild")]
+    pub(super) url: Option<String>,
+    /// A line for every request, e.g. 'Authorization: Bearer ..'. May be repeated.
+    #[arg(long, value_name = "LINE", requires = "url")]
+    pub(super) header: Vec<String>,
+    /// Certificates to believe (PEM), instead of the system's.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(super) ca: Option<PathBuf>,
+    /// What stands in front, if it is not recognised: nginx, haproxy, caddy, apache, traefik.
+    #[arg(long, value_name = "NAME", requires = "url", value_parser = proxy)]
+    pub(super) proxy: Option<Proxy>,
+    /// Origin of a page that has to be allowed to upload, e.g. https://app.example.org.
+    #[arg(long, value_name = "ORIGIN", requires = "url")]
+    pub(super) origin: Option<String>,
+    /// How long an answer may take.
+    #[arg(long, value_name = "DURATION", requires = "url", default_value = "10s")]
+    pub(super) timeout: Span,
+    /// Also wait for what takes longer than a minute to show.
+    #[arg(long, requires = "url")]
+    pub(super) slow: bool,
+}
+
+fn proxy(name: &str) -> Result<Proxy, String> {
+    Proxy::named(name)
+        .ok_or_else(|| "it has to be nginx, haproxy, caddy, apache or traefik".to_owned())
 }
 
 /// What about the settings.

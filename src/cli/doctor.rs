@@ -1,12 +1,15 @@
-//! `tidegate doctor`: looks at a data directory, rebuilds its session store.
+//! `tidegate doctor`: looks at a data directory or from outside, rebuilds the session store.
 
 use std::io::Write;
 
-use super::arguments::Arguments;
+use anyhow::Context as _;
+
+use super::arguments::{Arguments, Outside};
 use super::exit::Exit;
 use super::on_a_runtime;
 use crate::config::Settings;
 use crate::server::doctor::{self, Finding, Grade, Rebuilt};
+use crate::server::outside::{self, Address, Options};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -24,18 +27,57 @@ pub(super) fn run(
 fn examine(settings: &Settings, out: &mut impl Write) -> anyhow::Result<Exit> {
     let findings = on_a_runtime(doctor::examine(settings))??;
     for Finding { grade, text } in &findings {
-        let label = match grade {
-            Grade::Sound => "ok   ",
-            Grade::Note => "note ",
-            Grade::Wrong => "WRONG",
-        };
-        writeln!(out, "{label}  {text}")?;
+        writeln!(out, "{}  {text}", label(*grade))?;
     }
-    let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Sound);
-    Ok(match worst {
+    Ok(exit(findings.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Sound)))
+}
+
+/// Looks at a deployment as its clients meet it, and prints each finding as it is made.
+pub(super) fn look_outside(
+    url: &str,
+    wanted: &Outside,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let options = Options {
+        endpoint: Address::parse(url).context("--url is not an address that can be asked")?,
+        lines: wanted.header.clone(),
+        ca: wanted.ca.clone(),
+        proxy: wanted.proxy,
+        origin: wanted.origin.clone(),
+        patience: wanted.timeout.get(),
+        slow: wanted.slow,
+    };
+    let mut written = Ok(());
+    let worst = outside::examine(&options, &mut |finding| {
+        if written.is_ok() {
+            written = print(finding, out);
+        }
+    })?;
+    written?;
+    Ok(exit(worst))
+}
+
+fn print(finding: &outside::Finding, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{}  {}", label(finding.grade), finding.text)?;
+    for line in &finding.change {
+        writeln!(out, "       {}: {line}", finding.proxy.name())?;
+    }
+    out.flush()
+}
+
+const fn label(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Sound => "ok   ",
+        Grade::Note => "note ",
+        Grade::Wrong => "WRONG",
+    }
+}
+
+const fn exit(worst: Grade) -> Exit {
+    match worst {
         Grade::Sound | Grade::Note => Exit::Done,
         Grade::Wrong => Exit::Damage,
-    })
+    }
 }
 
 fn report(rebuilt: &Rebuilt, out: &mut impl Write) -> std::io::Result<()> {

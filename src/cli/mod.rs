@@ -9,7 +9,7 @@
 //! | `sessions` | lists, shows and removes uploads |
 //! | `owners` | shows what one owner has, removes all of it |
 //! | `link` | makes links that let somebody upload |
-//! | `doctor` | looks at a data directory, rebuilds its session store |
+//! | `doctor` | looks at a data directory or from outside, rebuilds the session store |
 //! | `import` | takes files of another server in |
 //! | `migrate` | takes the settings and the files of another server over |
 //! | `health` | asks a running gateway whether it is ready |
@@ -67,7 +67,10 @@ fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit>
         Some(Command::Sessions { command }) => sessions::run(arguments, command, out),
         Some(Command::Owners { command }) => owners::run(arguments, command, out),
         Some(Command::Link { command }) => link::run(arguments, command, out),
-        Some(Command::Doctor { rebuild }) => doctor::run(arguments, *rebuild, out),
+        Some(Command::Doctor { rebuild, outside }) => match &outside.url {
+            Some(url) => doctor::look_outside(url, outside, out),
+            None => doctor::run(arguments, *rebuild, out),
+        },
         Some(Command::Import(options)) => import::run(arguments, options, out),
         Some(Command::Migrate { from }) => migrate::run(arguments, from, out),
         Some(Command::Health) => health::run(arguments, out),

@@ -7,13 +7,13 @@ use crate::auth::Authority;
 use crate::engine::{Clock as _, Engine, SystemClock};
 use crate::protocol::chunked::{NameKey, Terms};
 use crate::protocol::cors::{CorsPolicy, Origins};
-use crate::protocol::forwarded::{self, Forwarded};
 use crate::protocol::head::RequestHead;
 use crate::protocol::location::{Outside, Place};
 use crate::protocol::tus::create::Create;
 use crate::protocol::tus::{Extension, Profile};
 use crate::upload::{NewSession, Timestamp};
 
+use super::arrival;
 use super::service_url::ServiceUrl;
 use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
 
@@ -101,23 +101,13 @@ impl Gateway {
     }
 
     /// Where the upload endpoint is, as the client of this request sees it, and where that client
-    /// is.
-    ///
-    /// What a proxy says is believed only if `peer` is one of the configured proxies. Whoever
-    /// reaches a Unix socket has no address; only a proxy does that, so that it counts as one as
-    /// soon as any proxy is believed.
+    /// is. What a proxy says about that is believed as [`arrival::said`] has it.
     pub(super) fn arrival(
         &self,
         head: &RequestHead<'_>,
         peer: Option<IpAddr>,
     ) -> (Place, Option<IpAddr>) {
-        let trusted = &self.settings.trusted_proxies;
-        let believed = |address: IpAddr| {
-            let address = address.to_canonical();
-            trusted.iter().any(|network| network.contains(&address))
-        };
-        let from_proxy = peer.map_or(!trusted.is_empty(), believed);
-        let said = if from_proxy { forwarded::read(head, believed) } else { Forwarded::default() };
+        let said = arrival::said(&self.settings.trusted_proxies, peer, || head);
         let outside = self.outside.clone().unwrap_or(said.outside);
         let base_path = self.settings.base_path.clone();
         (Place { base_path, outside, link: None }, said.client.or(peer))

@@ -7,6 +7,7 @@
 //! | `routes` | every URL |
 //! | `gateway` | what the handlers share |
 //! | `call` | one request: its head, where it came in, who asks |
+//! | `arrival` | whose word about where it comes from is believed |
 //! | `tus` | the handlers of tus |
 //! | `chunked` | the handlers of chunk headers |
 //! | `form` | the handler of HTML forms |
@@ -44,6 +45,7 @@
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
+mod arrival;
 mod bind;
 mod body;
 mod call;

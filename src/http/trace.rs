@@ -1,7 +1,7 @@
 //! [`Trace`]: a request id for every request, a span around its work, one line when it ends.
 //!
-//! The line says who was asked for what and what came of it: method, upload id, status, bytes and
-//! duration. Never a query string, a token or a file name.
+//! The line says who asked for what and what came of it: the client's address as far as it is known,
+//! method, upload id, status, bytes and duration. Never a query string, a token or a file name.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -24,6 +24,8 @@ use uuid::Uuid;
 
 use crate::upload::UploadId;
 
+use super::arrival;
+use super::call::head;
 use super::connection::{Carrier, Connection};
 use super::metrics::{Metrics, RequestMethod};
 
@@ -72,7 +74,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Request ids are believed from `trusted_proxies`, and from peers on a Unix socket.
+    /// Request ids and addresses of clients are believed from `trusted_proxies`, and from peers on a Unix socket.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, trusted_proxies: &[IpNet]) -> Self {
         Self { metrics, trusted: trusted_proxies.into(), hidden: Arc::default() }
@@ -145,6 +147,8 @@ where
         let id = given.flatten().unwrap_or_else(RequestId::generate);
         let method = RequestMethod::of(request.method());
         let upload = self.trace.upload(request.path());
+        let peer = request.head().peer_addr.map(|address| address.ip());
+        let said = arrival::said(&self.trace.trusted, peer, || head(request.head()));
         let span = tracing::info_span!(
             "request",
             request = id.as_str(),
@@ -159,6 +163,7 @@ where
         let entry = Entry {
             metrics,
             connection,
+            client: said.client.or(peer),
             span,
             method,
             upload,
@@ -245,6 +250,7 @@ impl<B: MessageBody> MessageBody for TracedBody<B> {
 struct Entry {
     metrics: Arc<Metrics>,
     connection: Option<Connection>,
+    client: Option<IpAddr>,
     span: Span,
     method: RequestMethod,
     upload: Option<UploadId>,
@@ -274,6 +280,7 @@ impl Drop for Entry {
         self.metrics.request(self.method, self.status, took);
         tracing::info!(
             parent: &self.span,
+            client = self.client.map(tracing::field::display),
             status = self.status.map(|status| status.as_u16()),
             received_bytes = self.connection.as_ref().and_then(Connection::received_bytes),
             sent_bytes = self.sent_bytes,

@@ -19,6 +19,7 @@
 //! | `notify` | systemd |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
 //! | `import` | files of another server become uploads |
+//! | `outside` | looks at a deployment from outside, as clients meet it |
 //! | `sessions` | uploads, for operators |
 //! | `admin_client` | asks a running gateway |
 //! | `error` | why it does not run, and what to do |
@@ -35,6 +36,7 @@ pub mod error;
 pub mod import;
 pub mod links;
 pub mod notify;
+pub mod outside;
 pub mod secret;
 mod serve;
 pub mod sessions;

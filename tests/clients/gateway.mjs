@@ -27,7 +27,8 @@ const tidegate = {
     ...['--admin-listen', `127.0.0.1:${adminPort}`],
     ...['--data-dir', dataDirectory],
   ],
-  environment: ({ maxSizeBytes, durability, reserveBytes, tenants }) => ({
+  environment: ({ maxSizeBytes, durability, reserveBytes, settings, tenants }) => ({
+    ...settings,
     ...(tenants && { TIDEGATE__XEP0363__TENANTS: tenants }),
     ...(reserveBytes !== undefined && { TIDEGATE__STORAGE__RESERVE: `${reserveBytes}B` }),
     ...(maxSizeBytes && { TIDEGATE__TUS__MAX_SIZE: `${maxSizeBytes}B` }),
@@ -84,8 +85,8 @@ export class Gateway {
    * Starts the binary on free ports.
    *
    * `options`: `maxSizeBytes`, `durability` ("fsync" or "os"), `reserveBytes`, which default to the
-   * binary's own; `tenants` are issuers of slots, in TOML; `deviceBytes` gives its data a device of that
-   * size.
+   * binary's own; `tenants` are issuers of slots, in TOML; `settings`, further ones as environment
+   * variables; `deviceBytes` gives its data a device of that size.
    */
   static async start(options = {}) {
     const gateway = new Gateway();
@@ -161,11 +162,14 @@ export class Gateway {
     const child = launch(command, args, {
       cwd: this.dataDirectory,
       env: environment(this.#options),
-      stdio: ['ignore', 'pipe', process.env.TRACE === '1' ? 'inherit' : 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
     this.#exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
-    child.stderr?.on('data', (data) => {
+    child.stderr.on('data', (data) => {
+      if (process.env.TRACE === '1') {
+        process.stderr.write(data);
+      }
       this.#log = Buffer.concat([this.#log, data]).subarray(-KEPT_LOG_BYTES);
     });
     try {

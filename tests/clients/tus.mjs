@@ -3,19 +3,38 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 const VERSION = { 'Tus-Resumable': '1.0.0' };
 
+// Certificates in PEM that servers are believed with; undefined takes those of Node.
+let trusted;
+
+/** Believes servers that have this certificate (PEM), in every request from now on. */
+export function trust(certificate) {
+  trusted = certificate;
+}
+
+/**
+ * Opens a request on a connection of its own, and leaves its body and its answer to the caller.
+ *
+ * `localAddress` is where the connection comes from.
+ */
+export function begin(method, url, headers, localAddress) {
+  const open = new URL(url).protocol === 'https:' ? httpsRequest : httpRequest;
+  return open(url, { method, headers, agent: false, localAddress, ca: trusted });
+}
+
 /**
  * Makes one request and reads its answer: `{ status, headers, body }`.
  *
  * `body` may be a buffer or a stream; `consume` is called with each piece of the answer's body
- * instead of collecting it.
+ * instead of collecting it; `localAddress` is as for `begin`.
  */
-export async function exchange(method, url, { headers = {}, body, consume } = {}) {
-  const request = httpRequest(url, { method, headers, agent: false });
+export async function exchange(method, url, { headers = {}, body, consume, localAddress } = {}) {
+  const request = begin(method, url, headers, localAddress);
   const response = new Promise((resolve, reject) => {
     request.once('response', resolve);
     request.once('error', reject);
