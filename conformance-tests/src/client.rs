@@ -161,7 +161,8 @@ impl<'a> Client<'a> {
 
     fn record(&self, request: Request, answer: Answer, took: Duration) -> Exchange {
         let url = self.target().url(request.target());
-        let exchange = Exchange::new(request, url, self.credentials(), answer, took);
+        let credentials = self.credentials(&request);
+        let exchange = Exchange::new(request, url, credentials, answer, took);
         let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
         trail.push(exchange.summary());
         // A form is answered with 200, and says where its file is.
@@ -174,15 +175,18 @@ impl<'a> Client<'a> {
         exchange
     }
 
-    fn credentials(&self) -> Vec<String> {
+    fn credentials(&self, request: &Request) -> Vec<String> {
+        if request.is_anonymous() {
+            return Vec::new();
+        }
         self.target().fields().iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn unanswered(&self, request: &Request, error: &WireError) -> Stop {
         Stop::Failed(Box::new(Failure {
             message: error.to_string(),
-            exchange: Some(show_request(request, &self.credentials())),
-            curl: curl(request, &self.target().url(request.target()), &self.credentials()),
+            exchange: Some(show_request(request, &self.credentials(request))),
+            curl: curl(request, &self.target().url(request.target()), &self.credentials(request)),
         }))
     }
 

@@ -303,17 +303,39 @@ pub fn curl(request: &Request, url: &str, credentials: &[String]) -> Option<Stri
         if request.field("Content-Type").is_none() {
             words.push("-H 'Content-Type:'".to_owned());
         }
-        words.push(format!("--data-binary {}", quoted(bytes)?));
+        match quoted(bytes) {
+            // `--data-binary @x` would read a file.
+            Some(word) => words.push(format!("--data-raw {word}")),
+            None => {
+                words.insert(0, printed(bytes));
+                words.push("--data-binary @-".to_owned());
+            }
+        }
     }
     words.push(quoted(url.as_bytes())?);
     Some(words.join(" "))
 }
 
+/// A word of a shell; `None` where a terminal would not carry it.
 fn quoted(bytes: &[u8]) -> Option<String> {
-    let plain = bytes.iter().all(|byte| (b' '..=b'~').contains(byte) && *byte != b'\'');
-    // `--data-binary @x` would read a file.
-    let literal = plain && !bytes.starts_with(b"@");
-    literal.then(|| format!("'{}'", String::from_utf8_lossy(bytes)))
+    let plain = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+    plain.then(|| format!("'{}'", String::from_utf8_lossy(bytes).replace('\'', r"'\''")))
+}
+
+/// A `printf` that writes these bytes, which are not all plain text.
+fn printed(bytes: &[u8]) -> String {
+    let mut format = String::new();
+    for byte in bytes {
+        match byte {
+            b'%' => format.push_str("%%"),
+            b'\\' => format.push_str(r"\\"),
+            b'\'' => format.push_str(r"'\''"),
+            b' '..=b'~' => format.push(char::from(*byte)),
+            // Three digits, so that a digit that follows is not taken for one of them.
+            other => format.push_str(&format!("\\{other:03o}")),
+        }
+    }
+    format!("printf '{format}' |")
 }
 
 #[cfg(test)]
@@ -327,17 +349,26 @@ mod tests {
         assert_eq!(
             line,
             "curl -i --path-as-is -X 'PATCH' -H 'Authorization: …' -H 'Tus-Resumable: 1.0.0' \
-             -H 'Upload-Offset: 0' -H 'Content-Type:' --data-binary 'abc' 'http://h/f/x'"
+             -H 'Upload-Offset: 0' -H 'Content-Type:' --data-raw 'abc' 'http://h/f/x'"
         );
+    }
+
+    #[test]
+    fn bytes_reach_curl_as_they_are() {
+        let line = |body: &[u8]| curl(&Request::tus("PATCH", "/f").body(body), "http://h/f", &[]);
+        assert!(line(b"it's").unwrap().contains(r"--data-raw 'it'\''s' "));
+        assert!(line(b"@file").unwrap().contains("--data-raw '@file' "));
+        let piped = line(b"\xFF1%\\'\n").unwrap();
+        assert!(piped.starts_with(r"printf '\3771%%\\'\''\012' | curl -i"), "{piped}");
+        assert!(piped.contains(" --data-binary @- "), "{piped}");
     }
 
     #[test]
     fn there_is_no_curl_line_for_what_a_shell_cannot_carry() {
         let request = Request::tus("PATCH", "/f");
-        assert!(curl(&request.clone().body([0xFF]), "http://h/f", &[]).is_none());
-        assert!(curl(&request.clone().body("it's"), "http://h/f", &[]).is_none());
-        assert!(curl(&request.clone().body("@file"), "http://h/f", &[]).is_none());
-        assert!(curl(&request.body(vec![b'a'; 5000]), "http://h/f", &[]).is_none());
+        assert!(curl(&request.clone().body(vec![b'a'; 5000]), "http://h/f", &[]).is_none());
+        assert!(curl(&request.clone().with("X", [0xFF]), "http://h/f", &[]).is_none());
+        assert!(curl(&request.with("X", "a\r\nb"), "http://h/f", &[]).is_none());
     }
 
     #[test]

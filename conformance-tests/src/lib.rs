@@ -17,7 +17,7 @@
 //! | [`content`] | bodies, digests, metadata and dates the cases use |
 //! | [`suites`] | the cases: one registry per suite |
 //! | [`runner`] | runs cases side by side within a bounded time and cleans up after them |
-//! | [`report`] | results as text or JSON |
+//! | [`report`] | results as text, JSON, JUnit or Markdown |
 
 pub mod case;
 pub mod chunked;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use crate::case::{Case, Failure, Group, Stop};
 use crate::client::Client;
 use crate::context::Context;
 use crate::suites::Suite;
+use crate::target::ProbeError;
 
 /// Which cases to run. An empty list means all.
 #[derive(Clone, Debug, Default)]
@@ -83,39 +84,67 @@ pub fn list(suites: &'static [Suite], filter: &Filter) -> Vec<Listed> {
         .collect()
 }
 
+/// What a run came to.
+#[derive(Debug)]
+pub struct Run {
+    /// The cases that were run, in the order they were given.
+    pub judged: Vec<Judged>,
+    /// Why the rest was not: the target no longer answers.
+    pub gave_up: Option<ProbeError>,
+}
+
 /// Runs `cases` on up to `threads` threads; those that must be alone come last, one by one.
 ///
 /// Every case is independent of every other, ends by the case time of `context`, and deletes what
-/// it created. The results are in the order of `cases`.
-pub fn run(context: &Context, cases: &[Listed], threads: usize) -> Vec<Judged> {
+/// it created. `watch` sees every case as it ends. When a case fails and the target does not answer
+/// OPTIONS any more, twice in a row, no further case is begun.
+pub fn run(
+    context: &Context,
+    cases: &[Listed],
+    threads: usize,
+    watch: &mut dyn FnMut(&Judged),
+) -> Run {
     let (alone, together): (Vec<_>, Vec<_>) =
         cases.iter().copied().enumerate().partition(|(_, listed)| listed.case.alone);
-    let mut judged = run_together(context, &together, threads.max(1));
-    judged.extend(run_together(context, &alone, 1));
+    let gone = OnceLock::new();
+    let mut judged = run_together(context, &together, threads.max(1), &gone, watch);
+    judged.extend(run_together(context, &alone, 1, &gone, watch));
     judged.sort_by_key(|(index, _)| *index);
-    judged.into_iter().map(|(_, judged)| judged).collect()
+    let judged = judged.into_iter().map(|(_, judged)| judged).collect();
+    Run { judged, gave_up: gone.into_inner() }
 }
 
 fn run_together(
     context: &Context,
     cases: &[(usize, Listed)],
     threads: usize,
+    gone: &OnceLock<ProbeError>,
+    watch: &mut dyn FnMut(&Judged),
 ) -> Vec<(usize, Judged)> {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
+    let work = |sender: mpsc::Sender<_>| {
+        while gone.get().is_none()
+            && let Some((index, listed)) = cases.get(next.fetch_add(1, Ordering::Relaxed))
+        {
+            let judged = judge(context, *listed);
+            if let Outcome::Failed { .. } = judged.outcome
+                && let Err(error) =
+                    context.target.still_answers().or_else(|_| context.target.still_answers())
+            {
+                let _ = gone.set(error);
+            }
+            let _ = sender.send((*index, judged));
+        }
+    };
     thread::scope(|scope| {
         for _ in 0..threads.min(cases.len()) {
             let sender = sender.clone();
-            scope.spawn(|| {
-                let sender = sender;
-                while let Some((index, listed)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let _ = sender.send((*index, judge(context, *listed)));
-                }
-            });
+            scope.spawn(|| work(sender));
         }
-    });
-    drop(sender);
-    receiver.into_iter().collect()
+        drop(sender);
+        receiver.into_iter().inspect(|(_, judged)| watch(judged)).collect()
+    })
 }
 
 fn judge(context: &Context, listed: Listed) -> Judged {

@@ -1,11 +1,8 @@
 //! Where the server under test is, and what it says it can do.
 
-use std::time::{Duration, Instant};
+mod probe;
 
-use crate::wire::{Connection, Limits, Request, Response, WireError};
-
-/// Longest wait for one step of the first exchange with a target.
-const PROBE_STEP: Duration = Duration::from_secs(5);
+pub use probe::{CHUNK_HEADERS, Offers, ProbeError};
 
 /// Why a URL or a header line given on the command line is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -21,29 +18,6 @@ pub enum TargetError {
     /// A header line is not `Name: value`.
     #[error("{0:?} is not a header line; write it as 'Name: value'")]
     Header(String),
-}
-
-/// Why no case was run.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// Nothing answers there, or not with HTTP.
-    #[error("no HTTP server answers at {address}: {source}")]
-    Unreachable {
-        /// Host and port.
-        address: String,
-        /// What went wrong.
-        source: WireError,
-    },
-    /// An HTTP server answers, but not as a tus 1.0 endpoint does.
-    #[error(
-        "{url} is not a tus 1.0 endpoint: OPTIONS was answered with {status} and without Tus-Version"
-    )]
-    NotTus {
-        /// The whole target URL.
-        url: String,
-        /// The status of the answer.
-        status: u16,
-    },
 }
 
 /// The creation URL of the server under test.
@@ -193,86 +167,6 @@ impl Target {
         }
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         format!("{folder}/{location}")
-    }
-
-    /// Asks the target what it can do.
-    ///
-    /// # Errors
-    ///
-    /// [`ProbeError`] when it is down, silent, not HTTP or not tus.
-    pub fn probe(&self) -> Result<Offers, ProbeError> {
-        let unreachable =
-            |source| ProbeError::Unreachable { address: self.address.clone(), source };
-        let response = self.options(&self.path).map_err(unreachable)?;
-        if response.head.headers.get("Tus-Version").is_none() {
-            let status = response.head.status;
-            return Err(ProbeError::NotTus { url: self.url(&self.path), status });
-        }
-        let chunked = self.options(&self.chunked).map_err(unreachable)?;
-        Ok(Offers { chunks: takes_chunks(&chunked), ..Offers::of(&response) })
-    }
-
-    fn options(&self, path: &str) -> Result<Response, WireError> {
-        let until = Instant::now().checked_add(PROBE_STEP.saturating_mul(2));
-        let limits = Limits { step: PROBE_STEP, until: until.unwrap_or_else(Instant::now) };
-        let mut connection = Connection::open(&self.address, limits)?;
-        let request = Request::new("OPTIONS", path);
-        connection.send_request(&request, &self.host, &self.always)?;
-        Ok(connection.answer("OPTIONS")?.response)
-    }
-}
-
-/// What the server advertises in its answer to OPTIONS.
-#[derive(Clone, Debug, Default)]
-pub struct Offers {
-    extensions: Vec<String>,
-    algorithms: Vec<String>,
-    max_size: Option<u64>,
-    chunks: bool,
-}
-
-/// What a group needs whose cases send chunk headers; beside the extensions of tus.
-pub const CHUNK_HEADERS: &str = "chunk-headers";
-
-/// Whether an answer to OPTIONS is that of an endpoint for chunks.
-fn takes_chunks(response: &Response) -> bool {
-    let allowed = response.head.headers.list("Allow");
-    matches!(response.head.status, 200 | 204) && allowed.iter().any(|method| method == "PUT")
-}
-
-impl Offers {
-    fn of(response: &Response) -> Self {
-        let headers = &response.head.headers;
-        Self {
-            extensions: headers.list("Tus-Extension"),
-            algorithms: headers.list("Tus-Checksum-Algorithm"),
-            max_size: headers.get("Tus-Max-Size").and_then(|value| value.parse().ok()),
-            chunks: false,
-        }
-    }
-
-    /// Whether `extension` is listed in `Tus-Extension`; for [`CHUNK_HEADERS`], whether there is an
-    /// endpoint for them.
-    pub fn has(&self, extension: &str) -> bool {
-        if extension == CHUNK_HEADERS {
-            return self.chunks;
-        }
-        self.extensions.iter().any(|listed| listed == extension)
-    }
-
-    /// The extensions as listed.
-    pub fn extensions(&self) -> &[String] {
-        &self.extensions
-    }
-
-    /// The checksum algorithms as listed.
-    pub fn algorithms(&self) -> &[String] {
-        &self.algorithms
-    }
-
-    /// The advertised maximum size of an upload in bytes.
-    pub fn max_size(&self) -> Option<u64> {
-        self.max_size
     }
 }
 

@@ -1,7 +1,9 @@
 //! One TCP connection with deadlines on every step.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::response::{Framing, short};
@@ -49,7 +51,7 @@ impl Connection {
     pub fn open(address: &str, limits: Limits) -> Result<Self, WireError> {
         let failed = |source| WireError::Connect { address: address.to_owned(), source };
         let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for candidate in address.to_socket_addrs().map_err(failed)? {
+        for candidate in resolve(address, limits.remaining("looking up the host")?)? {
             match TcpStream::connect_timeout(&candidate, limits.remaining("connecting")?) {
                 Ok(stream) => {
                     stream.set_nodelay(true).map_err(failed)?;
@@ -304,6 +306,22 @@ impl Connection {
     ) -> Result<(), WireError> {
         self.send(&request.encode_head(host, always))?;
         self.send_body(request.sent_body())
+    }
+}
+
+/// The addresses behind `host:port`. The system's resolver knows no deadline, so a name is looked
+/// up on a thread of its own, which is left behind when the time is over.
+fn resolve(address: &str, patience: Duration) -> Result<Vec<SocketAddr>, WireError> {
+    if let Ok(address) = address.parse() {
+        return Ok(vec![address]);
+    }
+    let (sender, receiver) = mpsc::channel();
+    let name = address.to_owned();
+    thread::spawn(move || sender.send(name.to_socket_addrs().map(Iterator::collect)));
+    match receiver.recv_timeout(patience) {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(source)) => Err(WireError::Connect { address: address.to_owned(), source }),
+        Err(_) => Err(WireError::TimedOut { doing: "looking up the host" }),
     }
 }
 
