@@ -21,6 +21,8 @@ pub struct Parameters {
     pub forms: Option<String>,
     /// Where slots of XMPP servers live, and how they are signed, if there are any.
     pub slots: Option<Issuer>,
+    /// How long a target that stopped answering is waited for, in case somebody restarts it.
+    pub patience: Duration,
     /// Longest time one case may take.
     pub case_time: Duration,
     /// Longest wait for one network step.
@@ -36,6 +38,7 @@ impl Default for Parameters {
             downloads: true,
             forms: None,
             slots: None,
+            patience: Duration::from_secs(3),
             case_time: Duration::from_secs(60),
             step_time: Duration::from_secs(10),
         }

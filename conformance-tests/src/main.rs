@@ -77,6 +77,9 @@ struct Arguments {
     /// What deletions sign; tokens are then those of Metronome.
     #[arg(long, value_name = "SECRET", requires = "slots")]
     slot_delete_secret: Option<String>,
+    /// How long to wait for a target that stopped answering.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    patience_seconds: u64,
     /// Longest time one case may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     case_seconds: u64,
@@ -202,6 +205,7 @@ fn parameters(arguments: &Arguments) -> Parameters {
         downloads: !arguments.without_downloads,
         forms: arguments.forms.clone(),
         slots: issuer(arguments),
+        patience: Duration::from_secs(arguments.patience_seconds),
         case_time: Duration::from_secs(arguments.case_seconds),
         ..Parameters::default()
     }

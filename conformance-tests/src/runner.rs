@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::case::{Case, Failure, Group, Stop};
 use crate::client::Client;
+use crate::content::after;
 use crate::context::Context;
 use crate::suites::Suite;
 use crate::target::ProbeError;
+
+/// How long to wait before a target that has gone is asked again.
+const BETWEEN_PROBES: Duration = Duration::from_millis(100);
 
 /// Which cases to run. An empty list means all.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +101,7 @@ pub struct Run {
 ///
 /// Every case is independent of every other, ends by the case time of `context`, and deletes what
 /// it created. `watch` sees every case as it ends. When a case fails and the target does not answer
-/// OPTIONS any more, twice in a row, no further case is begun.
+/// OPTIONS any more, and does not come back either, no further case is begun.
 pub fn run(
     context: &Context,
     cases: &[Listed],
@@ -129,8 +133,7 @@ fn run_together(
         {
             let judged = judge(context, *listed);
             if let Outcome::Failed { .. } = judged.outcome
-                && let Err(error) =
-                    context.target.still_answers().or_else(|_| context.target.still_answers())
+                && let Some(error) = gone_for_good(context)
             {
                 let _ = gone.set(error);
             }
@@ -145,6 +148,18 @@ fn run_together(
         drop(sender);
         receiver.into_iter().inspect(|(_, judged)| watch(judged)).collect()
     })
+}
+
+/// Waits until the target answers again, as long as we were told to; `Some` if it does not.
+fn gone_for_good(context: &Context) -> Option<ProbeError> {
+    let until = after(context.parameters.patience);
+    loop {
+        let error = context.target.still_answers().err()?;
+        if Instant::now() > until {
+            return Some(error);
+        }
+        thread::park_timeout(BETWEEN_PROBES);
+    }
 }
 
 fn judge(context: &Context, listed: Listed) -> Judged {
