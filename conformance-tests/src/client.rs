@@ -29,7 +29,7 @@ pub struct Upload {
 pub struct Client<'a> {
     context: &'a Context,
     until: Instant,
-    trail: Mutex<Vec<String>>,
+    trail: Mutex<Vec<(String, u32)>>,
     created: Mutex<Vec<String>>,
 }
 
@@ -64,9 +64,22 @@ impl<'a> Client<'a> {
         self.until
     }
 
-    /// What was asked so far, one line each.
+    /// What was asked so far, one line each; the same in a row is one line too.
     pub fn trail(&self) -> Vec<String> {
-        self.trail.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = trail.iter().map(|(line, times)| match times {
+            1 => line.clone(),
+            _ => format!("{line} ({times} times)"),
+        });
+        lines.collect()
+    }
+
+    fn note(&self, line: String) {
+        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        match trail.last_mut() {
+            Some((last, times)) if *last == line => *times = times.saturating_add(1),
+            Some(_) | None => trail.push((line, 1)),
+        }
     }
 
     /// Stops the case unless finished uploads can be fetched.
@@ -163,8 +176,7 @@ impl<'a> Client<'a> {
         let url = self.target().url(request.target());
         let credentials = self.credentials(&request);
         let exchange = Exchange::new(request, url, credentials, answer, took);
-        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
-        trail.push(exchange.summary());
+        self.note(exchange.summary());
         // A form is answered with 200, and says where its file is.
         if matches!(exchange.status(), 200 | 201)
             && let Some(location) = exchange.headers().get("Location")
