@@ -10,16 +10,18 @@ use conformance_tests::comparison::{Comparison, Explanations, Server, page};
 
 /// Writes `references.json` and `README.md` into the directory, with its `explanations.json`.
 ///
+/// Without reports only the page is written anew, from the results that are there.
+///
 /// Exit code: 0 when every failure is explained, 1 when one is not, 2 when nothing was written.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The directory of the results.
     directory: PathBuf,
     /// The day of the run.
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "")]
     date: String,
     /// A server, its version, and its report in JSON.
-    #[arg(value_name = "NAME=VERSION=REPORT", required = true)]
+    #[arg(value_name = "NAME=VERSION=REPORT", requires = "date")]
     reports: Vec<String>,
 }
 
@@ -50,11 +52,16 @@ fn compare(arguments: &Arguments) -> Result<Vec<String>, Box<dyn std::error::Err
         let report = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
         reports.push((server, report));
     }
-    let results = Comparison::of_reports(&arguments.date, &reports)?;
+    let old = arguments.directory.join("references.json");
+    let results = if reports.is_empty() {
+        Comparison::parse(&fs::read_to_string(&old)?)?
+    } else {
+        Comparison::of_reports(&arguments.date, &reports)?
+    };
     let text = fs::read_to_string(arguments.directory.join("explanations.json"))?;
     let explanations = Explanations::parse(&text)?;
     let json = serde_json::to_string_pretty(&results.as_json())?;
-    fs::write(arguments.directory.join("references.json"), json + "\n")?;
+    fs::write(old, json + "\n")?;
     fs::write(arguments.directory.join("README.md"), page(&results, &explanations)?)?;
     let missing = explanations.missing(&results);
     let stale = explanations.stale(&results);
