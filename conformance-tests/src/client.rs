@@ -114,10 +114,16 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireError::Connect`].
+    /// [`WireError::Connect`]; [`WireError::NotForHttp2`] where HTTP/2 is to be spoken.
     pub fn open(&self) -> Result<Connection, WireError> {
-        let limits = Limits { step: self.parameters().step_time, until: self.until };
-        Connection::open(self.target().address(), limits)
+        if self.target().speaks_http2() {
+            return Err(WireError::NotForHttp2 { what: "what is written by hand".to_owned() });
+        }
+        self.target().connect(self.limits())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { step: self.parameters().step_time, until: self.until }
     }
 
     /// Sends a request on a connection of its own and reads the answer.
@@ -126,6 +132,14 @@ impl<'a> Client<'a> {
     ///
     /// [`Stop::Failed`] with the request when no answer comes.
     pub fn send(&self, request: Request) -> Result<Exchange, Stop> {
+        if self.target().speaks_http2() {
+            let began = Instant::now();
+            return match self.target().exchange_by_http2(self.limits(), &request) {
+                Ok(answer) => Ok(self.record(request, answer, began.elapsed())),
+                Err(error @ WireError::NotForHttp2 { .. }) => Err(error.into()),
+                Err(error) => Err(self.unanswered(&request, &error)),
+            };
+        }
         let mut connection = self.open()?;
         self.send_on(&mut connection, request)
     }

@@ -1,6 +1,8 @@
 //! `tidegate-conformance`: judges a resumable-upload server over the wire.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,9 +25,16 @@ const FARTHEST: Duration = Duration::from_secs(1);
 #[derive(Debug, Parser)]
 #[command(name = "tidegate-conformance", version)]
 struct Arguments {
-    /// The creation URL, as http://host:port/path.
+    /// The creation URL, as http://host:port/path, or https.
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     target: Option<String>,
+    /// A file with certificates (PEM) to believe besides those of the system.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Speak HTTP/2, with TLS by ALPN, otherwise by prior knowledge; cases that write HTTP/1.1 by
+    /// hand are left out.
+    #[arg(long)]
+    http2: bool,
     /// Where chunks go, if that is not /chunked-upload on the same host.
     #[arg(long, value_name = "URL")]
     chunked_url: Option<String>,
@@ -150,7 +159,13 @@ fn judge(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Refusal
         return Ok(ExitCode::SUCCESS);
     }
     let url = arguments.target.clone().unwrap_or_default();
+    let read = |path: &PathBuf| {
+        fs::read(path).map_err(|error| Refusal::usage(format!("{}: {error}", path.display())))
+    };
+    let pem = arguments.ca.as_ref().map(read).transpose()?;
     let target = Target::parse(&url)
+        .and_then(|target| target.trusting(pem.as_deref()))
+        .map(|target| target.by_http2(arguments.http2))
         .and_then(|target| target.chunked_at(arguments.chunked_url.as_deref()))
         .and_then(|target| target.always(&arguments.headers))
         .and_then(|target| target.other_user(&arguments.other_headers))

@@ -4,6 +4,9 @@ mod probe;
 
 pub use probe::{CHUNK_HEADERS, Offers, ProbeError};
 
+use crate::wire::http2::{self, Way};
+use crate::wire::{Answer, Connection, Limits, Request, Tls, TlsError, WireError};
+
 /// Why a URL or a header line given on the command line is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
@@ -18,11 +21,16 @@ pub enum TargetError {
     /// A header line is not `Name: value`.
     #[error("{0:?} is not a header line; write it as 'Name: value'")]
     Header(String),
+    /// TLS cannot be spoken to it.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
 }
 
 /// The creation URL of the server under test.
 #[derive(Clone, Debug)]
 pub struct Target {
+    tls: Option<Tls>,
+    http2: bool,
     host: String,
     address: String,
     path: String,
@@ -32,16 +40,18 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads `http://host[:port]/path`.
+    /// Reads `http://host[:port]/path`, or the same with `https`.
     ///
     /// # Errors
     ///
-    /// [`TargetError::Url`] for anything else.
+    /// [`TargetError::Url`] for anything else, [`TargetError::Tls`] for a host without a name.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
         let wrong = |reason| TargetError::Url { url: url.to_owned(), reason };
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or_else(|| wrong("write http://host:port/path (TLS is not spoken)"))?;
+        let (secure, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => return Err(wrong("write http://host:port/path, or https://")),
+        };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         if host.is_empty() || host.contains(['@', ' ', '?', '#']) {
             return Err(wrong("the host is missing or malformed"));
@@ -52,8 +62,13 @@ impl Target {
         let has_port = host
             .rsplit_once(':')
             .is_some_and(|(_, port)| port.parse::<u16>().is_ok() && !host.ends_with(']'));
-        let address = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let port = if secure { 443 } else { 80 };
+        let address = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+        let name = address.rsplit_once(':').map_or(host, |(name, _)| name);
+        let tls = if secure { Some(Tls::to(name, None)?) } else { None };
         Ok(Self {
+            tls,
+            http2: false,
             host: host.to_owned(),
             address,
             path: format!("/{path}"),
@@ -63,6 +78,57 @@ impl Target {
         })
     }
 
+    /// Believes the authorities in `pem` besides those of the system.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Tls`] when there are none in it.
+    pub fn trusting(mut self, pem: Option<&[u8]>) -> Result<Self, TargetError> {
+        if let (Some(_), Some(pem)) = (&self.tls, pem) {
+            let name = self.address.rsplit_once(':').map_or("", |(name, _)| name);
+            self.tls = Some(Tls::to(name, Some(pem))?);
+        }
+        Ok(self)
+    }
+
+    /// Speaks HTTP/2 where a case does not write HTTP/1.1 by hand.
+    #[must_use]
+    pub fn by_http2(self, http2: bool) -> Self {
+        Self { http2, ..self }
+    }
+
+    /// Whether HTTP/2 is spoken.
+    pub fn speaks_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// Opens a connection for HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::open`] and [`Connection::open_secure`].
+    pub fn connect(&self, limits: Limits) -> Result<Connection, WireError> {
+        match &self.tls {
+            Some(tls) => Connection::open_secure(&self.address, limits, tls),
+            None => Connection::open(&self.address, limits),
+        }
+    }
+
+    /// Sends a request over HTTP/2 and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`http2::exchange`].
+    pub fn exchange_by_http2(
+        &self,
+        limits: Limits,
+        request: &Request,
+    ) -> Result<Answer, WireError> {
+        let tls = self.tls.as_ref();
+        let way = Way { address: &self.address, authority: &self.host, tls };
+        http2::exchange(way, limits, request, &self.always)
+    }
+
     /// Says where chunks go, as a path or as a URL on the same host.
     ///
     /// # Errors
@@ -70,7 +136,8 @@ impl Target {
     /// [`TargetError::Url`] for anything else.
     pub fn chunked_at(mut self, url: Option<&str>) -> Result<Self, TargetError> {
         let Some(url) = url else { return Ok(self) };
-        let path = url.strip_prefix("http://").and_then(|rest| rest.strip_prefix(self.host()));
+        let after = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let path = after.and_then(|rest| rest.strip_prefix(self.host()));
         let path = path.unwrap_or(url).trim_end_matches('/');
         if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
             let reason = "write a path, or a URL on the host of the target";
@@ -149,7 +216,8 @@ impl Target {
 
     /// The whole URL of a path on this server.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.host)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.host)
     }
 
     /// The path a `Location` leads to: absolute URLs keep their path only, since a proxy may have
@@ -200,7 +268,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_spoken_to_is_refused() {
-        for url in ["https://a/files", "a:80/files", "http:///files", "http://a/b?c", ""] {
+        for url in [
+            "ftp://a/files",
+            "https://a b/files",
+            "a:80/files",
+            "http:///files",
+            "http://a/b?c",
+            "",
+        ] {
             assert!(Target::parse(url).is_err(), "{url}");
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Target;
-use crate::wire::{Connection, Limits, Request, Response, WireError};
+use crate::wire::{Limits, Request, Response, WireError};
 
 /// Longest wait for one step of the first exchange with a target.
 const PROBE_STEP: Duration = Duration::from_secs(5);
@@ -124,8 +124,11 @@ impl Target {
     fn options(&self, path: &str) -> Result<Response, WireError> {
         let until = Instant::now().checked_add(PROBE_STEP.saturating_mul(2));
         let limits = Limits { step: PROBE_STEP, until: until.unwrap_or_else(Instant::now) };
-        let mut connection = Connection::open(self.address(), limits)?;
         let request = Request::new("OPTIONS", path);
+        if self.speaks_http2() {
+            return Ok(self.exchange_by_http2(limits, &request)?.response);
+        }
+        let mut connection = self.connect(limits)?;
         connection.send_request(&request, self.host(), self.fields())?;
         Ok(connection.answer("OPTIONS")?.response)
     }
