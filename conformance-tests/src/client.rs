@@ -187,9 +187,8 @@ impl<'a> Client<'a> {
     }
 
     fn record(&self, request: Request, answer: Answer, took: Duration) -> Exchange {
-        let url = self.target().url(request.target());
-        let credentials = self.credentials(&request);
-        let exchange = Exchange::new(request, url, credentials, answer, took);
+        let route = self.target().route(&request);
+        let exchange = Exchange::new(request, route, answer, took);
         self.note(exchange.summary());
         // A form is answered with 200, and says where its file is.
         if matches!(exchange.status(), 200 | 201)
@@ -201,18 +200,12 @@ impl<'a> Client<'a> {
         exchange
     }
 
-    fn credentials(&self, request: &Request) -> Vec<String> {
-        if request.is_anonymous() {
-            return Vec::new();
-        }
-        self.target().fields().iter().map(|(name, _)| name.clone()).collect()
-    }
-
     fn unanswered(&self, request: &Request, error: &WireError) -> Stop {
+        let route = self.target().route(request);
         Stop::Failed(Box::new(Failure {
             message: error.to_string(),
-            exchange: Some(show_request(request, &self.credentials(request))),
-            curl: curl(request, &self.target().url(request.target()), &self.credentials(request)),
+            exchange: Some(show_request(request, &route)),
+            curl: curl(request, &route),
         }))
     }
 

@@ -4,6 +4,7 @@ mod probe;
 
 pub use probe::{CHUNK_HEADERS, Offers, ProbeError};
 
+use crate::exchange::Route;
 use crate::wire::http2::{self, Way};
 use crate::wire::{Answer, Connection, Limits, Request, Tls, TlsError, WireError};
 
@@ -218,6 +219,19 @@ impl Target {
     pub fn url(&self, path: &str) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}{path}", self.host)
+    }
+
+    /// How a request goes out, for showing it.
+    pub fn route(&self, request: &Request) -> Route {
+        let names = self.always.iter().map(|(name, _)| name.clone());
+        let options = match (self.http2, &self.tls) {
+            (true, Some(_)) => vec!["--http2".to_owned()],
+            (true, None) => vec!["--http2-prior-knowledge".to_owned()],
+            (false, Some(_)) => vec!["--http1.1".to_owned()],
+            (false, None) => Vec::new(),
+        };
+        let credentials = if request.is_anonymous() { Vec::new() } else { names.collect() };
+        Route { url: self.url(request.target()), credentials, options }
     }
 
     /// The path a `Location` leads to: absolute URLs keep their path only, since a proxy may have

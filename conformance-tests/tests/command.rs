@@ -70,7 +70,7 @@ fn refusal(answer: &'static str) -> String {
 fn a_target_that_cannot_be_judged_is_told_why() {
     for (answer, wanted) in [
         ("SSH-2.0-OpenSSH_9.2\r\n", "not HTTP"),
-        ("\u{15}\u{3}\u{3}\0\u{2}\u{2}P", "not HTTP"),
+        ("\u{15}\u{3}\u{3}\0\u{2}\u{2}P", "write https://"),
         ("", "closed the connection"),
         ("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "malformed"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort", "closed the connection"),

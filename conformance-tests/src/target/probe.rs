@@ -8,6 +8,9 @@ use crate::wire::{Limits, Request, Response, WireError};
 /// Longest wait for one step of the first exchange with a target.
 const PROBE_STEP: Duration = Duration::from_secs(5);
 
+/// How a server answers that was waiting for TLS: an alert (RFC 8446, section 6).
+const TLS_ALERT: &str = "\u{15}\u{3}";
+
 /// What a group needs whose cases send chunk headers; beside the extensions of tus.
 pub const CHUNK_HEADERS: &str = "chunk-headers";
 
@@ -21,6 +24,12 @@ pub enum ProbeError {
         address: String,
         /// What went wrong.
         source: WireError,
+    },
+    /// The server waits for TLS.
+    #[error("{url} speaks TLS: write https://")]
+    SpeaksTls {
+        /// The whole target URL.
+        url: String,
     },
     /// The server sends us elsewhere, which may be another machine.
     #[error(
@@ -102,10 +111,7 @@ impl Target {
     }
 
     fn tus_options(&self) -> Result<Response, ProbeError> {
-        let response = self.options(self.path()).map_err(|source| ProbeError::Unreachable {
-            address: self.address().to_owned(),
-            source,
-        })?;
+        let response = self.options(self.path()).map_err(|source| self.unreachable(source))?;
         let (url, status) = (self.url(self.path()), response.head.status);
         let headers = &response.head.headers;
         if let (300..400, Some(location)) = (status, headers.get("Location")) {
@@ -119,6 +125,15 @@ impl Target {
             }
             Some(_) => Ok(response),
         }
+    }
+
+    fn unreachable(&self, source: WireError) -> ProbeError {
+        if let WireError::NotHttp { beginning } = &source
+            && beginning.starts_with(TLS_ALERT)
+        {
+            return ProbeError::SpeaksTls { url: self.url(self.path()) };
+        }
+        ProbeError::Unreachable { address: self.address().to_owned(), source }
     }
 
     fn options(&self, path: &str) -> Result<Response, WireError> {

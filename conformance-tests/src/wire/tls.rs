@@ -14,6 +14,9 @@ pub enum TlsError {
     /// What was given is no certificate in PEM.
     #[error("this is no certificate in PEM: {0}")]
     Pem(rustls::pki_types::pem::Error),
+    /// What was given holds no certificate.
+    #[error("there is no certificate in PEM in it")]
+    NoCertificate,
     /// A certificate cannot be a root.
     #[error("this certificate cannot be trusted: {0}")]
     Root(rustls::Error),
@@ -42,8 +45,12 @@ impl Tls {
     pub fn to(host: &str, pem: Option<&[u8]>) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let system = roots.len();
         for certificate in pem.into_iter().flat_map(CertificateDer::pem_slice_iter) {
             roots.add(certificate.map_err(TlsError::Pem)?).map_err(TlsError::Root)?;
+        }
+        if pem.is_some() && roots.len() == system {
+            return Err(TlsError::NoCertificate);
         }
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| TlsError::Name(host.to_owned()))?;

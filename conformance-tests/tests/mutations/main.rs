@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a helper cannot do fails its test")]
 
+#[path = "../support/gateway.rs"]
 mod gateway;
 mod head;
 mod proxy;

@@ -27,7 +27,7 @@ fn program() -> PathBuf {
 impl Gateway {
     /// Starts one with these settings beside the built-in ones.
     pub(crate) fn start(name: &str, settings: &[(&str, &str)]) -> Self {
-        let own = format!("mutations-{name}-{}", std::process::id());
+        let own = format!("gateway-{name}-{}", std::process::id());
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(own);
         fs::create_dir_all(&data).unwrap();
         let mut command = Command::new(program());
@@ -44,8 +44,8 @@ impl Gateway {
         // Ends with the line that tells, or with the output.
         let address = lines.find_map(|line| {
             let line = line.unwrap();
-            let url = line.strip_prefix("upload endpoint")?.trim().strip_prefix("http://")?;
-            Some(url.split_once('/')?.0.to_owned())
+            let url = line.strip_prefix("upload endpoint")?.trim().strip_suffix("/files")?;
+            Some(url.split_once("//")?.1.to_owned())
         });
         let gateway = Self { child, data, address: address.unwrap_or_default() };
         let ready = lines.any(|line| line.unwrap().starts_with("ready"));
