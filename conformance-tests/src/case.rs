@@ -82,6 +82,9 @@ impl Stop {
 
 impl From<WireError> for Stop {
     fn from(error: WireError) -> Self {
+        if let WireError::NotForHttp2 { .. } = error {
+            return Self::not_applicable(error.to_string());
+        }
         Self::failed(error.to_string())
     }
 }

@@ -29,7 +29,7 @@ pub struct Upload {
 pub struct Client<'a> {
     context: &'a Context,
     until: Instant,
-    trail: Mutex<Vec<String>>,
+    trail: Mutex<Vec<(String, u32)>>,
     created: Mutex<Vec<String>>,
 }
 
@@ -64,9 +64,22 @@ impl<'a> Client<'a> {
         self.until
     }
 
-    /// What was asked so far, one line each.
+    /// What was asked so far, one line each; the same in a row is one line too.
     pub fn trail(&self) -> Vec<String> {
-        self.trail.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = trail.iter().map(|(line, times)| match times {
+            1 => line.clone(),
+            _ => format!("{line} ({times} times)"),
+        });
+        lines.collect()
+    }
+
+    fn note(&self, line: String) {
+        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        match trail.last_mut() {
+            Some((last, times)) if *last == line => *times = times.saturating_add(1),
+            Some(_) | None => trail.push((line, 1)),
+        }
     }
 
     /// Stops the case unless finished uploads can be fetched.
@@ -101,10 +114,16 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireError::Connect`].
+    /// [`WireError::Connect`]; [`WireError::NotForHttp2`] where HTTP/2 is to be spoken.
     pub fn open(&self) -> Result<Connection, WireError> {
-        let limits = Limits { step: self.parameters().step_time, until: self.until };
-        Connection::open(self.target().address(), limits)
+        if self.target().speaks_http2() {
+            return Err(WireError::NotForHttp2 { what: "what is written by hand".to_owned() });
+        }
+        self.target().connect(self.limits())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { step: self.parameters().step_time, until: self.until }
     }
 
     /// Sends a request on a connection of its own and reads the answer.
@@ -113,6 +132,14 @@ impl<'a> Client<'a> {
     ///
     /// [`Stop::Failed`] with the request when no answer comes.
     pub fn send(&self, request: Request) -> Result<Exchange, Stop> {
+        if self.target().speaks_http2() {
+            let began = Instant::now();
+            return match self.target().exchange_by_http2(self.limits(), &request) {
+                Ok(answer) => Ok(self.record(request, answer, began.elapsed())),
+                Err(error @ WireError::NotForHttp2 { .. }) => Err(error.into()),
+                Err(error) => Err(self.unanswered(&request, &error)),
+            };
+        }
         let mut connection = self.open()?;
         self.send_on(&mut connection, request)
     }
@@ -160,10 +187,9 @@ impl<'a> Client<'a> {
     }
 
     fn record(&self, request: Request, answer: Answer, took: Duration) -> Exchange {
-        let url = self.target().url(request.target());
-        let exchange = Exchange::new(request, url, self.credentials(), answer, took);
-        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
-        trail.push(exchange.summary());
+        let route = self.target().route(&request);
+        let exchange = Exchange::new(request, route, answer, took);
+        self.note(exchange.summary());
         // A form is answered with 200, and says where its file is.
         if matches!(exchange.status(), 200 | 201)
             && let Some(location) = exchange.headers().get("Location")
@@ -174,15 +200,12 @@ impl<'a> Client<'a> {
         exchange
     }
 
-    fn credentials(&self) -> Vec<String> {
-        self.target().fields().iter().map(|(name, _)| name.clone()).collect()
-    }
-
     fn unanswered(&self, request: &Request, error: &WireError) -> Stop {
+        let route = self.target().route(request);
         Stop::Failed(Box::new(Failure {
             message: error.to_string(),
-            exchange: Some(show_request(request, &self.credentials())),
-            curl: curl(request, &self.target().url(request.target()), &self.credentials()),
+            exchange: Some(show_request(request, &route)),
+            curl: curl(request, &route),
         }))
     }
 

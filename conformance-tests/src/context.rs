@@ -23,6 +23,8 @@ pub struct Parameters {
     pub slots: Option<Issuer>,
     /// The path at which slots are asked for as ejabberd does, if there is one.
     pub service_url: Option<String>,
+    /// How long a target that stopped answering is waited for, in case somebody restarts it.
+    pub patience: Duration,
     /// Longest time one case may take.
     pub case_time: Duration,
     /// Longest wait for one network step.
@@ -39,6 +41,7 @@ impl Default for Parameters {
             forms: None,
             slots: None,
             service_url: None,
+            patience: Duration::from_secs(3),
             case_time: Duration::from_secs(60),
             step_time: Duration::from_secs(10),
         }

@@ -13,28 +13,31 @@ const SHOWN_BYTES: usize = 200;
 /// The longest body a curl line may carry.
 const CURL_BODY_BYTES_MAX: usize = 1024;
 
+/// How a request went out, beyond what it says itself.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    /// The whole URL.
+    pub url: String,
+    /// The fields that went along without being part of the case; their values are never shown.
+    pub credentials: Vec<String>,
+    /// What curl is told besides, to go the same way.
+    pub options: Vec<String>,
+}
+
 /// A request and what the server answered.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     request: Request,
-    url: String,
-    credentials: Vec<String>,
+    route: Route,
     answer: Answer,
     /// From the first byte sent to the last byte received.
     pub took: Duration,
 }
 
 impl Exchange {
-    /// Puts together what was sent to `url` and what came back. `credentials` names the fields that
-    /// went along without being part of the case; their values are never shown.
-    pub fn new(
-        request: Request,
-        url: String,
-        credentials: Vec<String>,
-        answer: Answer,
-        took: Duration,
-    ) -> Self {
-        Self { request, url, credentials, answer, took }
+    /// Puts together what was sent by `route` and what came back.
+    pub fn new(request: Request, route: Route, answer: Answer, took: Duration) -> Self {
+        Self { request, route, answer, took }
     }
 
     /// The status code.
@@ -77,7 +80,7 @@ impl Exchange {
         Stop::Failed(Box::new(Failure {
             message: message.into(),
             exchange: Some(self.show()),
-            curl: curl(&self.request, &self.url, &self.credentials),
+            curl: curl(&self.request, &self.route),
         }))
     }
 
@@ -223,7 +226,7 @@ impl Exchange {
 
     /// The exchange as text: `>` is what was sent, `<` what came back.
     pub fn show(&self) -> String {
-        let mut text = show_request(&self.request, &self.credentials);
+        let mut text = show_request(&self.request, &self.route);
         for head in &self.answer.interim {
             show_head(&mut text, head);
         }
@@ -236,9 +239,9 @@ impl Exchange {
 }
 
 /// A request without its answer, as text.
-pub fn show_request(request: &Request, credentials: &[String]) -> String {
+pub fn show_request(request: &Request, route: &Route) -> String {
     let mut text = format!("> {} {}\n", request.method(), escape(request.target().as_bytes()));
-    for name in credentials {
+    for name in &route.credentials {
         let _ = writeln!(text, "> {name}: (as given)");
     }
     for (name, value) in request.fields() {
@@ -273,13 +276,14 @@ fn escape(bytes: &[u8]) -> String {
 }
 
 /// A curl command for the request; `None` where the shell or curl would change it.
-pub fn curl(request: &Request, url: &str, credentials: &[String]) -> Option<String> {
+pub fn curl(request: &Request, route: &Route) -> Option<String> {
     let mut words = vec!["curl -i --path-as-is".to_owned()];
+    words.extend(route.options.iter().cloned());
     words.push(match request.method() {
         "HEAD" => "--head".to_owned(),
         method => format!("-X {}", quoted(method.as_bytes())?),
     });
-    for name in credentials {
+    for name in &route.credentials {
         words.push(format!("-H '{name}: …'"));
     }
     for (name, value) in request.fields() {
@@ -303,46 +307,82 @@ pub fn curl(request: &Request, url: &str, credentials: &[String]) -> Option<Stri
         if request.field("Content-Type").is_none() {
             words.push("-H 'Content-Type:'".to_owned());
         }
-        words.push(format!("--data-binary {}", quoted(bytes)?));
+        match quoted(bytes) {
+            // `--data-binary @x` would read a file.
+            Some(word) => words.push(format!("--data-raw {word}")),
+            None => {
+                words.insert(0, printed(bytes));
+                words.push("--data-binary @-".to_owned());
+            }
+        }
     }
-    words.push(quoted(url.as_bytes())?);
+    words.push(quoted(route.url.as_bytes())?);
     Some(words.join(" "))
 }
 
+/// A word of a shell; `None` where a terminal would not carry it.
 fn quoted(bytes: &[u8]) -> Option<String> {
-    let plain = bytes.iter().all(|byte| (b' '..=b'~').contains(byte) && *byte != b'\'');
-    // `--data-binary @x` would read a file.
-    let literal = plain && !bytes.starts_with(b"@");
-    literal.then(|| format!("'{}'", String::from_utf8_lossy(bytes)))
+    let plain = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+    plain.then(|| format!("'{}'", String::from_utf8_lossy(bytes).replace('\'', r"'\''")))
+}
+
+/// A `printf` that writes these bytes, which are not all plain text.
+fn printed(bytes: &[u8]) -> String {
+    let mut format = String::new();
+    for byte in bytes {
+        match byte {
+            b'%' => format.push_str("%%"),
+            b'\\' => format.push_str(r"\\"),
+            b'\'' => format.push_str(r"'\''"),
+            b' '..=b'~' => format.push(char::from(*byte)),
+            // Three digits, so that a digit that follows is not taken for one of them.
+            other => format.push_str(&format!("\\{other:03o}")),
+        }
+    }
+    format!("printf '{format}' |")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn to(url: &str) -> Route {
+        Route { url: url.to_owned(), ..Route::default() }
+    }
+
     #[test]
     fn a_curl_line_says_what_was_sent_and_hides_credentials() {
         let request = Request::tus("PATCH", "/f/x").with("Upload-Offset", "0").body("abc");
-        let line = curl(&request, "http://h/f/x", &["Authorization".to_owned()]).unwrap();
+        let credentials = vec!["Authorization".to_owned()];
+        let line = curl(&request, &Route { credentials, ..to("http://h/f/x") }).unwrap();
         assert_eq!(
             line,
             "curl -i --path-as-is -X 'PATCH' -H 'Authorization: …' -H 'Tus-Resumable: 1.0.0' \
-             -H 'Upload-Offset: 0' -H 'Content-Type:' --data-binary 'abc' 'http://h/f/x'"
+             -H 'Upload-Offset: 0' -H 'Content-Type:' --data-raw 'abc' 'http://h/f/x'"
         );
+    }
+
+    #[test]
+    fn bytes_reach_curl_as_they_are() {
+        let line = |body: &[u8]| curl(&Request::tus("PATCH", "/f").body(body), &to("http://h/f"));
+        assert!(line(b"it's").unwrap().contains(r"--data-raw 'it'\''s' "));
+        assert!(line(b"@file").unwrap().contains("--data-raw '@file' "));
+        let piped = line(b"\xFF1%\\'\n").unwrap();
+        assert!(piped.starts_with(r"printf '\3771%%\\'\''\012' | curl -i"), "{piped}");
+        assert!(piped.contains(" --data-binary @- "), "{piped}");
     }
 
     #[test]
     fn there_is_no_curl_line_for_what_a_shell_cannot_carry() {
         let request = Request::tus("PATCH", "/f");
-        assert!(curl(&request.clone().body([0xFF]), "http://h/f", &[]).is_none());
-        assert!(curl(&request.clone().body("it's"), "http://h/f", &[]).is_none());
-        assert!(curl(&request.clone().body("@file"), "http://h/f", &[]).is_none());
-        assert!(curl(&request.body(vec![b'a'; 5000]), "http://h/f", &[]).is_none());
+        assert!(curl(&request.clone().body(vec![b'a'; 5000]), &to("http://h/f")).is_none());
+        assert!(curl(&request.clone().with("X", [0xFF]), &to("http://h/f")).is_none());
+        assert!(curl(&request.with("X", "a\r\nb"), &to("http://h/f")).is_none());
     }
 
     #[test]
     fn an_empty_field_keeps_its_line_in_curl() {
         let request = Request::new("POST", "/f").with("upload-metadata", "");
-        assert!(curl(&request, "http://h/f", &[]).unwrap().contains("'upload-metadata;'"));
+        assert!(curl(&request, &to("http://h/f")).unwrap().contains("'upload-metadata;'"));
     }
 }

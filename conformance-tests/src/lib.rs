@@ -17,11 +17,13 @@
 //! | [`content`] | bodies, digests, metadata and dates the cases use |
 //! | [`suites`] | the cases: one registry per suite |
 //! | [`runner`] | runs cases side by side within a bounded time and cleans up after them |
-//! | [`report`] | results as text or JSON |
+//! | [`comparison`] | several servers side by side, each failure with its explanation |
+//! | [`report`] | results as text, JSON, JUnit or Markdown |
 
 pub mod case;
 pub mod chunked;
 pub mod client;
+pub mod comparison;
 pub mod content;
 pub mod context;
 pub mod exchange;

@@ -1,32 +1,45 @@
 //! `tidegate-conformance`: judges a resumable-upload server over the wire.
 
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 use conformance_tests::context::{Context, Parameters};
-use conformance_tests::report::{self, Totals};
-use conformance_tests::runner::{self, Filter};
+use conformance_tests::report::{self, Progress, Report};
+use conformance_tests::runner::{self, Filter, Listed, Run};
 use conformance_tests::slot::Issuer;
 use conformance_tests::suites;
 use conformance_tests::target::Target;
 
+/// The longest way to a server that is allowed for.
+const FARTHEST: Duration = Duration::from_secs(1);
+
 /// Judges a tus 1.0 server over the wire.
 ///
 /// Exit code: 0 when no case failed, 1 when one did, 2 when the command line is wrong or names no
-/// case, 3 when the target cannot be judged.
+/// case, 3 when the target cannot be judged, or not to the end.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate-conformance", version)]
 struct Arguments {
-    /// The creation URL, as http://host:port/path.
+    /// The creation URL, as http://host:port/path, or https.
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     target: Option<String>,
+    /// A file with certificates (PEM) to believe besides those of the system.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Speak HTTP/2, with TLS by ALPN, otherwise by prior knowledge; cases that write HTTP/1.1 by
+    /// hand are left out.
+    #[arg(long)]
+    http2: bool,
     /// Where chunks go, if that is not /chunked-upload on the same host.
     #[arg(long, value_name = "URL")]
     chunked_url: Option<String>,
     /// Run only this suite; may be repeated.
-    #[arg(long = "suite", value_name = "NAME")]
+    #[arg(long = "suite", value_name = "NAME", value_parser = suite_names())]
     suites: Vec<String>,
     /// Run only cases with this in their name, in this group, or with this id; may be repeated.
     #[arg(long = "case", value_name = "TEXT|GROUP|ID")]
@@ -40,6 +53,9 @@ struct Arguments {
     /// How to write the results.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     report: Format,
+    /// Whether to show on standard error how far the run has got.
+    #[arg(long, value_enum, default_value_t = ShowProgress::Auto)]
+    progress: ShowProgress,
     /// Name the cases instead of running them.
     #[arg(long)]
     list: bool,
@@ -73,6 +89,9 @@ struct Arguments {
     /// The path at which slots are asked for, for users of example.org; without it that is not judged.
     #[arg(long, value_name = "PATH")]
     service_url: Option<String>,
+    /// How long to wait for a target that stopped answering.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    patience_seconds: u64,
     /// Longest time one case may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     case_seconds: u64,
@@ -85,6 +104,25 @@ enum Format {
     Text,
     /// One object for machines.
     Json,
+    /// XML for build servers.
+    Junit,
+    /// A page.
+    Markdown,
+}
+
+/// When a line of progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ShowProgress {
+    /// On a terminal.
+    Auto,
+    /// Wherever standard error leads.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+fn suite_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(suites::ALL.iter().map(|suite| suite.name))
 }
 
 fn main() -> ExitCode {
@@ -124,20 +162,49 @@ fn judge(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Refusal
         return Ok(ExitCode::SUCCESS);
     }
     let url = arguments.target.clone().unwrap_or_default();
+    let read = |path: &PathBuf| {
+        fs::read(path).map_err(|error| Refusal::usage(format!("{}: {error}", path.display())))
+    };
+    let pem = arguments.ca.as_ref().map(read).transpose()?;
     let target = Target::parse(&url)
+        .and_then(|target| target.trusting(pem.as_deref()))
+        .map(|target| target.by_http2(arguments.http2))
         .and_then(|target| target.chunked_at(arguments.chunked_url.as_deref()))
         .and_then(|target| target.always(&arguments.headers))
         .and_then(|target| target.other_user(&arguments.other_headers))
         .map_err(Refusal::usage)?;
     let offers = target.probe().map_err(Refusal::target)?;
-    let context = Context { target, offers, parameters: parameters(arguments) };
-    let results = runner::run(&context, &cases, arguments.threads);
+    let mut parameters = parameters(arguments);
+    // What the way to the server takes is not the server's.
+    parameters.prompt = parameters.prompt.saturating_add(offers.took().min(FARTHEST));
+    let context = Context { target, offers, parameters };
+    let run = run(&context, &cases, arguments);
+    let report = Report { target: &url, cases: &cases, run: &run };
     match arguments.report {
-        Format::Text => report::text(out, &results),
-        Format::Json => report::as_json(out, &url, &results),
+        Format::Text => report::text(out, &report),
+        Format::Json => report::as_json(out, &report),
+        Format::Junit => report::as_junit(out, &report),
+        Format::Markdown => report::as_markdown(out, &report),
     }
     .map_err(Refusal::usage)?;
-    Ok(if Totals::of(&results).failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if let Some(error) = &run.gave_up {
+        return Err(Refusal::target(format!("given up: {error}")));
+    }
+    Ok(if report.totals().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run(context: &Context, cases: &[Listed], arguments: &Arguments) -> Run {
+    let shown = match arguments.progress {
+        ShowProgress::Auto => io::stderr().is_terminal(),
+        ShowProgress::Always => true,
+        ShowProgress::Never => false,
+    };
+    let mut terminal = io::stderr();
+    let out: Option<&mut dyn Write> = if shown { Some(&mut terminal) } else { None };
+    let mut progress = Progress::new(out, cases.len());
+    let run = runner::run(context, cases, arguments.threads, &mut |result| progress.note(result));
+    progress.end();
+    run
 }
 
 fn issuer(arguments: &Arguments) -> Option<Issuer> {
@@ -157,6 +224,7 @@ fn parameters(arguments: &Arguments) -> Parameters {
         forms: arguments.forms.clone(),
         slots: issuer(arguments),
         service_url: arguments.service_url.clone(),
+        patience: Duration::from_secs(arguments.patience_seconds),
         case_time: Duration::from_secs(arguments.case_seconds),
         ..Parameters::default()
     }

@@ -1,12 +1,33 @@
-//! Results as text for people or JSON for machines.
+//! Results as text for people, JSON for machines, JUnit for build servers, Markdown for pages.
 
-use std::io::{self, Write};
+mod json;
+mod junit;
+mod markdown;
+mod progress;
+mod text;
 
-use serde_json::{Value, json};
+pub use json::as_json;
+pub use junit::as_junit;
+pub use markdown::as_markdown;
+pub use progress::Progress;
+pub use text::{list, text};
 
-use crate::runner::{Judged, Listed, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// How many results there are of each kind.
+use crate::runner::{Judged, Listed, Outcome, Run};
+
+/// What there is to report.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The URL that was judged.
+    pub target: &'a str,
+    /// The cases that were to be run.
+    pub cases: &'a [Listed],
+    /// What became of them.
+    pub run: &'a Run,
+}
+
+/// How many results there are of each kind, and how many requirements they are about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Cases the server passed.
@@ -15,119 +36,72 @@ pub struct Totals {
     pub failed: usize,
     /// Cases that say nothing about it.
     pub not_applicable: usize,
+    /// Cases that were not begun, because the target no longer answered.
+    pub not_run: usize,
+    /// Requirement ids that a case judged which passed or failed.
+    pub ids_judged: usize,
+    /// Requirement ids of all the cases that were to be run.
+    pub ids: usize,
 }
 
-impl Totals {
+impl Report<'_> {
     /// Counts.
-    pub fn of(results: &[Judged]) -> Self {
-        let mut totals = Self::default();
-        for result in results {
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let mut judged: BTreeSet<&str> = BTreeSet::new();
+        for result in &self.run.judged {
             let count = match &result.outcome {
                 Outcome::Passed => &mut totals.passed,
                 Outcome::Failed { .. } => &mut totals.failed,
                 Outcome::NotApplicable(_) => &mut totals.not_applicable,
             };
             *count = count.saturating_add(1);
-        }
-        totals
-    }
-}
-
-/// Writes one line per case.
-///
-/// # Errors
-///
-/// Whatever `out` says.
-pub fn list(out: &mut dyn Write, cases: &[Listed]) -> io::Result<()> {
-    for listed in cases {
-        writeln!(out, "{}", title(listed))?;
-    }
-    Ok(())
-}
-
-/// Writes every result, the failed ones with the exchange that shows them, and the totals.
-///
-/// # Errors
-///
-/// Whatever `out` says.
-pub fn text(out: &mut dyn Write, results: &[Judged]) -> io::Result<()> {
-    for result in results {
-        let title = title(&result.listed);
-        match &result.outcome {
-            Outcome::Passed => writeln!(out, "ok    {title}")?,
-            Outcome::NotApplicable(reason) => writeln!(out, "n/a   {title}\n        {reason}")?,
-            Outcome::Failed { failure, trail } => {
-                writeln!(out, "FAIL  {title}\n        {}", failure.message)?;
-                for line in trail {
-                    writeln!(out, "        . {line}")?;
-                }
-                for line in failure.exchange.iter().flat_map(|shown| shown.lines()) {
-                    writeln!(out, "        {line}")?;
-                }
-                if let Some(curl) = &failure.curl {
-                    writeln!(out, "        try: {curl}")?;
-                }
+            if !matches!(result.outcome, Outcome::NotApplicable(_)) {
+                judged.extend(result.listed.case.ids);
             }
         }
+        totals.not_run = self.cases.len().saturating_sub(self.run.judged.len());
+        totals.ids_judged = judged.len();
+        totals.ids =
+            self.cases.iter().flat_map(|listed| listed.case.ids).collect::<BTreeSet<_>>().len();
+        totals
     }
-    let totals = Totals::of(results);
-    writeln!(
-        out,
-        "{} passed, {} failed, {} not applicable",
-        totals.passed, totals.failed, totals.not_applicable
-    )
-}
 
-/// Writes one JSON object with the totals and every result.
-///
-/// # Errors
-///
-/// Whatever `out` says.
-pub fn as_json(out: &mut dyn Write, target: &str, results: &[Judged]) -> io::Result<()> {
-    let totals = Totals::of(results);
-    let cases: Vec<Value> = results.iter().map(case_json).collect();
-    let report = json!({
-        "target": target,
-        "passed": totals.passed,
-        "failed": totals.failed,
-        "not_applicable": totals.not_applicable,
-        "cases": cases,
-    });
-    serde_json::to_writer_pretty(&mut *out, &report)?;
-    writeln!(out)
-}
+    fn failed(&self) -> impl Iterator<Item = &Judged> {
+        self.run.judged.iter().filter(|result| matches!(result.outcome, Outcome::Failed { .. }))
+    }
 
-fn case_json(result: &Judged) -> Value {
-    let mut value = json!({
-        "suite": result.listed.suite,
-        "group": result.listed.group.name,
-        "name": result.listed.case.name,
-        "ids": result.listed.case.ids,
-        "seconds": result.took.as_secs_f64(),
-    });
-    let outcome = match &result.outcome {
-        Outcome::Passed => json!({ "outcome": "passed" }),
-        Outcome::NotApplicable(reason) => {
-            json!({ "outcome": "not applicable", "reason": reason })
+    /// Why cases do not apply, with these cases.
+    fn not_applicable(&self) -> BTreeMap<&str, Vec<&Judged>> {
+        let mut reasons: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for result in &self.run.judged {
+            if let Outcome::NotApplicable(reason) = &result.outcome {
+                reasons.entry(reason.as_str()).or_default().push(result);
+            }
         }
-        Outcome::Failed { failure, trail } => json!({
-            "outcome": "failed",
-            "reason": failure.message,
-            "trail": trail,
-            "exchange": failure.exchange,
-            "curl": failure.curl,
-        }),
-    };
-    if let (Some(value), Value::Object(outcome)) = (value.as_object_mut(), outcome) {
-        value.extend(outcome);
+        reasons
     }
-    value
+}
+
+impl Totals {
+    /// One line.
+    pub fn line(&self) -> String {
+        let not_run =
+            if self.not_run == 0 { String::new() } else { format!(", {} not run", self.not_run) };
+        format!(
+            "{} passed, {} failed, {} not applicable{not_run}; {} of {} requirement ids judged",
+            self.passed, self.failed, self.not_applicable, self.ids_judged, self.ids
+        )
+    }
+}
+
+fn place(listed: &Listed) -> String {
+    format!("{}/{}", listed.suite, listed.group.name)
 }
 
 fn title(listed: &Listed) -> String {
-    let place = format!("{}/{}", listed.suite, listed.group.name);
     if listed.case.ids.is_empty() {
-        return format!("{place}: {}", listed.case.name);
+        return format!("{}: {}", place(listed), listed.case.name);
     }
-    format!("{place}: {} [{}]", listed.case.name, listed.case.ids.join(" "))
+    format!("{}: {} [{}]", place(listed), listed.case.name, listed.case.ids.join(" "))
 }

@@ -2,14 +2,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::case::{Case, Failure, Group, Stop};
 use crate::client::Client;
+use crate::content::after;
 use crate::context::Context;
 use crate::suites::Suite;
+use crate::target::ProbeError;
+
+/// How long to wait before a target that has gone is asked again.
+const BETWEEN_PROBES: Duration = Duration::from_millis(100);
 
 /// Which cases to run. An empty list means all.
 #[derive(Clone, Debug, Default)]
@@ -83,39 +88,78 @@ pub fn list(suites: &'static [Suite], filter: &Filter) -> Vec<Listed> {
         .collect()
 }
 
+/// What a run came to.
+#[derive(Debug)]
+pub struct Run {
+    /// The cases that were run, in the order they were given.
+    pub judged: Vec<Judged>,
+    /// Why the rest was not: the target no longer answers.
+    pub gave_up: Option<ProbeError>,
+}
+
 /// Runs `cases` on up to `threads` threads; those that must be alone come last, one by one.
 ///
 /// Every case is independent of every other, ends by the case time of `context`, and deletes what
-/// it created. The results are in the order of `cases`.
-pub fn run(context: &Context, cases: &[Listed], threads: usize) -> Vec<Judged> {
+/// it created. `watch` sees every case as it ends. When a case fails and the target does not answer
+/// OPTIONS any more, and does not come back either, no further case is begun.
+pub fn run(
+    context: &Context,
+    cases: &[Listed],
+    threads: usize,
+    watch: &mut dyn FnMut(&Judged),
+) -> Run {
     let (alone, together): (Vec<_>, Vec<_>) =
         cases.iter().copied().enumerate().partition(|(_, listed)| listed.case.alone);
-    let mut judged = run_together(context, &together, threads.max(1));
-    judged.extend(run_together(context, &alone, 1));
+    let gone = OnceLock::new();
+    let mut judged = run_together(context, &together, threads.max(1), &gone, watch);
+    judged.extend(run_together(context, &alone, 1, &gone, watch));
     judged.sort_by_key(|(index, _)| *index);
-    judged.into_iter().map(|(_, judged)| judged).collect()
+    let judged = judged.into_iter().map(|(_, judged)| judged).collect();
+    Run { judged, gave_up: gone.into_inner() }
 }
 
 fn run_together(
     context: &Context,
     cases: &[(usize, Listed)],
     threads: usize,
+    gone: &OnceLock<ProbeError>,
+    watch: &mut dyn FnMut(&Judged),
 ) -> Vec<(usize, Judged)> {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
+    let work = |sender: mpsc::Sender<_>| {
+        while gone.get().is_none()
+            && let Some((index, listed)) = cases.get(next.fetch_add(1, Ordering::Relaxed))
+        {
+            let judged = judge(context, *listed);
+            if let Outcome::Failed { .. } = judged.outcome
+                && let Some(error) = gone_for_good(context)
+            {
+                let _ = gone.set(error);
+            }
+            let _ = sender.send((*index, judged));
+        }
+    };
     thread::scope(|scope| {
         for _ in 0..threads.min(cases.len()) {
             let sender = sender.clone();
-            scope.spawn(|| {
-                let sender = sender;
-                while let Some((index, listed)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let _ = sender.send((*index, judge(context, *listed)));
-                }
-            });
+            scope.spawn(|| work(sender));
         }
-    });
-    drop(sender);
-    receiver.into_iter().collect()
+        drop(sender);
+        receiver.into_iter().inspect(|(_, judged)| watch(judged)).collect()
+    })
+}
+
+/// Waits until the target answers again, as long as we were told to; `Some` if it does not.
+fn gone_for_good(context: &Context) -> Option<ProbeError> {
+    let until = after(context.parameters.patience);
+    loop {
+        let error = context.target.still_answers().err()?;
+        if Instant::now() > until {
+            return Some(error);
+        }
+        thread::park_timeout(BETWEEN_PROBES);
+    }
 }
 
 fn judge(context: &Context, listed: Listed) -> Judged {

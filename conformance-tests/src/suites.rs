@@ -10,6 +10,7 @@
 //! | [`sessions`] | one upload, written by tus and by chunks |
 //! | [`form`] | files sent by HTML forms |
 //! | [`slots`] | slots of XMPP servers |
+//! | [`vectors`] | the heads of `protocol-spec/vectors` |
 
 pub mod abuse;
 pub mod chunked;
@@ -19,6 +20,7 @@ pub mod resume;
 pub mod sessions;
 pub mod slots;
 pub mod tus;
+pub mod vectors;
 
 use crate::case::Group;
 
@@ -41,4 +43,5 @@ pub const ALL: &[Suite] = &[
     Suite { name: "sessions", groups: sessions::GROUPS },
     Suite { name: "form", groups: form::GROUPS },
     Suite { name: "slots", groups: slots::GROUPS },
+    Suite { name: "vectors", groups: vectors::GROUPS },
 ];

@@ -1,11 +1,12 @@
 //! Where the server under test is, and what it says it can do.
 
-use std::time::{Duration, Instant};
+mod probe;
 
-use crate::wire::{Connection, Limits, Request, Response, WireError};
+pub use probe::{CHUNK_HEADERS, Offers, ProbeError};
 
-/// Longest wait for one step of the first exchange with a target.
-const PROBE_STEP: Duration = Duration::from_secs(5);
+use crate::exchange::Route;
+use crate::wire::http2::{self, Way};
+use crate::wire::{Answer, Connection, Limits, Request, Tls, TlsError, WireError};
 
 /// Why a URL or a header line given on the command line is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -21,34 +22,16 @@ pub enum TargetError {
     /// A header line is not `Name: value`.
     #[error("{0:?} is not a header line; write it as 'Name: value'")]
     Header(String),
-}
-
-/// Why no case was run.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// Nothing answers there, or not with HTTP.
-    #[error("no HTTP server answers at {address}: {source}")]
-    Unreachable {
-        /// Host and port.
-        address: String,
-        /// What went wrong.
-        source: WireError,
-    },
-    /// An HTTP server answers, but not as a tus 1.0 endpoint does.
-    #[error(
-        "{url} is not a tus 1.0 endpoint: OPTIONS was answered with {status} and without Tus-Version"
-    )]
-    NotTus {
-        /// The whole target URL.
-        url: String,
-        /// The status of the answer.
-        status: u16,
-    },
+    /// TLS cannot be spoken to it.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
 }
 
 /// The creation URL of the server under test.
 #[derive(Clone, Debug)]
 pub struct Target {
+    tls: Option<Tls>,
+    http2: bool,
     host: String,
     address: String,
     path: String,
@@ -58,16 +41,18 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads `http://host[:port]/path`.
+    /// Reads `http://host[:port]/path`, or the same with `https`.
     ///
     /// # Errors
     ///
-    /// [`TargetError::Url`] for anything else.
+    /// [`TargetError::Url`] for anything else, [`TargetError::Tls`] for a host without a name.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
         let wrong = |reason| TargetError::Url { url: url.to_owned(), reason };
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or_else(|| wrong("write http://host:port/path (TLS is not spoken)"))?;
+        let (secure, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => return Err(wrong("write http://host:port/path, or https://")),
+        };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         if host.is_empty() || host.contains(['@', ' ', '?', '#']) {
             return Err(wrong("the host is missing or malformed"));
@@ -78,8 +63,13 @@ impl Target {
         let has_port = host
             .rsplit_once(':')
             .is_some_and(|(_, port)| port.parse::<u16>().is_ok() && !host.ends_with(']'));
-        let address = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let port = if secure { 443 } else { 80 };
+        let address = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+        let name = address.rsplit_once(':').map_or(host, |(name, _)| name);
+        let tls = if secure { Some(Tls::to(name, None)?) } else { None };
         Ok(Self {
+            tls,
+            http2: false,
             host: host.to_owned(),
             address,
             path: format!("/{path}"),
@@ -89,6 +79,57 @@ impl Target {
         })
     }
 
+    /// Believes the authorities in `pem` besides those of the system.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Tls`] when there are none in it.
+    pub fn trusting(mut self, pem: Option<&[u8]>) -> Result<Self, TargetError> {
+        if let (Some(_), Some(pem)) = (&self.tls, pem) {
+            let name = self.address.rsplit_once(':').map_or("", |(name, _)| name);
+            self.tls = Some(Tls::to(name, Some(pem))?);
+        }
+        Ok(self)
+    }
+
+    /// Speaks HTTP/2 where a case does not write HTTP/1.1 by hand.
+    #[must_use]
+    pub fn by_http2(self, http2: bool) -> Self {
+        Self { http2, ..self }
+    }
+
+    /// Whether HTTP/2 is spoken.
+    pub fn speaks_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// Opens a connection for HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::open`] and [`Connection::open_secure`].
+    pub fn connect(&self, limits: Limits) -> Result<Connection, WireError> {
+        match &self.tls {
+            Some(tls) => Connection::open_secure(&self.address, limits, tls),
+            None => Connection::open(&self.address, limits),
+        }
+    }
+
+    /// Sends a request over HTTP/2 and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`http2::exchange`].
+    pub fn exchange_by_http2(
+        &self,
+        limits: Limits,
+        request: &Request,
+    ) -> Result<Answer, WireError> {
+        let tls = self.tls.as_ref();
+        let way = Way { address: &self.address, authority: &self.host, tls };
+        http2::exchange(way, limits, request, &self.always)
+    }
+
     /// Says where chunks go, as a path or as a URL on the same host.
     ///
     /// # Errors
@@ -96,7 +137,8 @@ impl Target {
     /// [`TargetError::Url`] for anything else.
     pub fn chunked_at(mut self, url: Option<&str>) -> Result<Self, TargetError> {
         let Some(url) = url else { return Ok(self) };
-        let path = url.strip_prefix("http://").and_then(|rest| rest.strip_prefix(self.host()));
+        let after = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let path = after.and_then(|rest| rest.strip_prefix(self.host()));
         let path = path.unwrap_or(url).trim_end_matches('/');
         if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
             let reason = "write a path, or a URL on the host of the target";
@@ -175,7 +217,21 @@ impl Target {
 
     /// The whole URL of a path on this server.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.host)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.host)
+    }
+
+    /// How a request goes out, for showing it.
+    pub fn route(&self, request: &Request) -> Route {
+        let names = self.always.iter().map(|(name, _)| name.clone());
+        let options = match (self.http2, &self.tls) {
+            (true, Some(_)) => vec!["--http2".to_owned()],
+            (true, None) => vec!["--http2-prior-knowledge".to_owned()],
+            (false, Some(_)) => vec!["--http1.1".to_owned()],
+            (false, None) => Vec::new(),
+        };
+        let credentials = if request.is_anonymous() { Vec::new() } else { names.collect() };
+        Route { url: self.url(request.target()), credentials, options }
     }
 
     /// The path a `Location` leads to: absolute URLs keep their path only, since a proxy may have
@@ -193,86 +249,6 @@ impl Target {
         }
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         format!("{folder}/{location}")
-    }
-
-    /// Asks the target what it can do.
-    ///
-    /// # Errors
-    ///
-    /// [`ProbeError`] when it is down, silent, not HTTP or not tus.
-    pub fn probe(&self) -> Result<Offers, ProbeError> {
-        let unreachable =
-            |source| ProbeError::Unreachable { address: self.address.clone(), source };
-        let response = self.options(&self.path).map_err(unreachable)?;
-        if response.head.headers.get("Tus-Version").is_none() {
-            let status = response.head.status;
-            return Err(ProbeError::NotTus { url: self.url(&self.path), status });
-        }
-        let chunked = self.options(&self.chunked).map_err(unreachable)?;
-        Ok(Offers { chunks: takes_chunks(&chunked), ..Offers::of(&response) })
-    }
-
-    fn options(&self, path: &str) -> Result<Response, WireError> {
-        let until = Instant::now().checked_add(PROBE_STEP.saturating_mul(2));
-        let limits = Limits { step: PROBE_STEP, until: until.unwrap_or_else(Instant::now) };
-        let mut connection = Connection::open(&self.address, limits)?;
-        let request = Request::new("OPTIONS", path);
-        connection.send_request(&request, &self.host, &self.always)?;
-        Ok(connection.answer("OPTIONS")?.response)
-    }
-}
-
-/// What the server advertises in its answer to OPTIONS.
-#[derive(Clone, Debug, Default)]
-pub struct Offers {
-    extensions: Vec<String>,
-    algorithms: Vec<String>,
-    max_size: Option<u64>,
-    chunks: bool,
-}
-
-/// What a group needs whose cases send chunk headers; beside the extensions of tus.
-pub const CHUNK_HEADERS: &str = "chunk-headers";
-
-/// Whether an answer to OPTIONS is that of an endpoint for chunks.
-fn takes_chunks(response: &Response) -> bool {
-    let allowed = response.head.headers.list("Allow");
-    matches!(response.head.status, 200 | 204) && allowed.iter().any(|method| method == "PUT")
-}
-
-impl Offers {
-    fn of(response: &Response) -> Self {
-        let headers = &response.head.headers;
-        Self {
-            extensions: headers.list("Tus-Extension"),
-            algorithms: headers.list("Tus-Checksum-Algorithm"),
-            max_size: headers.get("Tus-Max-Size").and_then(|value| value.parse().ok()),
-            chunks: false,
-        }
-    }
-
-    /// Whether `extension` is listed in `Tus-Extension`; for [`CHUNK_HEADERS`], whether there is an
-    /// endpoint for them.
-    pub fn has(&self, extension: &str) -> bool {
-        if extension == CHUNK_HEADERS {
-            return self.chunks;
-        }
-        self.extensions.iter().any(|listed| listed == extension)
-    }
-
-    /// The extensions as listed.
-    pub fn extensions(&self) -> &[String] {
-        &self.extensions
-    }
-
-    /// The checksum algorithms as listed.
-    pub fn algorithms(&self) -> &[String] {
-        &self.algorithms
-    }
-
-    /// The advertised maximum size of an upload in bytes.
-    pub fn max_size(&self) -> Option<u64> {
-        self.max_size
     }
 }
 
@@ -306,7 +282,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_spoken_to_is_refused() {
-        for url in ["https://a/files", "a:80/files", "http:///files", "http://a/b?c", ""] {
+        for url in [
+            "ftp://a/files",
+            "https://a b/files",
+            "a:80/files",
+            "http:///files",
+            "http://a/b?c",
+            "",
+        ] {
             assert!(Target::parse(url).is_err(), "{url}");
         }
     }

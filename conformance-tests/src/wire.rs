@@ -1,15 +1,18 @@
-//! A blocking HTTP/1.1 client that sends exactly what a case asks for.
+//! A blocking HTTP/1.1 client that sends exactly what a case asks for, and a leg of HTTP/2.
 //!
 //! [`connection`] owns the socket and its deadlines, [`request`] what is sent, [`response`] what
 //! comes back. Ordinary clients repair mistakes; this one must be able to make them.
 
 pub mod connection;
+pub mod http2;
 pub mod request;
 pub mod response;
+pub mod tls;
 
 pub use connection::{Connection, Limits};
 pub use request::{Body, Request};
 pub use response::{Answer, Head, Headers, Response};
+pub use tls::{Tls, TlsError};
 
 use std::io;
 
@@ -44,6 +47,15 @@ pub enum WireError {
         /// What the system said.
         source: io::Error,
     },
+    /// HTTP/2 cannot carry what the case sends.
+    #[error("HTTP/2 cannot carry {what}")]
+    NotForHttp2 {
+        /// What it cannot carry.
+        what: String,
+    },
+    /// HTTP/2 is not spoken, or broke.
+    #[error("HTTP/2: {0}")]
+    Http2(String),
     /// The bytes that came back are not an HTTP/1.x response.
     #[error("the answer is not HTTP/1.x; it begins with {beginning:?}")]
     NotHttp {

@@ -1,16 +1,19 @@
 //! One TCP connection with deadlines on every step.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::response::{Framing, short};
-use super::{Answer, Body, Head, Request, Response, WireError};
+use super::tls::Stream;
+use super::{Answer, Body, Head, Request, Response, Tls, WireError};
 
 /// The most bytes of one response head we keep.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes of one response body we keep.
-const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How much is handed to the socket, or chunked, at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -24,7 +27,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn remaining(&self, doing: &'static str) -> Result<Duration, WireError> {
+    pub(super) fn remaining(&self, doing: &'static str) -> Result<Duration, WireError> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(WireError::TimedOut { doing }) } else { Ok(left.min(self.step)) }
     }
@@ -35,7 +38,7 @@ impl Limits {
 /// Dropping it closes in an orderly way (FIN) if everything received was read.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     received: Vec<u8>,
     limits: Limits,
 }
@@ -47,13 +50,38 @@ impl Connection {
     ///
     /// [`WireError::Connect`] when none can be reached within the limits.
     pub fn open(address: &str, limits: Limits) -> Result<Self, WireError> {
+        Self::dial(address, limits).map(|socket| Self::over(Stream::Plain(socket), limits))
+    }
+
+    /// Connects to `address`, and shakes hands.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::open`]; [`WireError::Broken`] when the server cannot prove who it is.
+    pub fn open_secure(address: &str, limits: Limits, tls: &Tls) -> Result<Self, WireError> {
+        const DOING: &str = "shaking hands";
+        let socket = Self::dial(address, limits)?;
+        let left = limits.remaining(DOING)?;
+        socket
+            .set_read_timeout(Some(left))
+            .and_then(|()| socket.set_write_timeout(Some(left)))
+            .and_then(|()| tls.handshake(socket))
+            .map(|stream| Self::over(stream, limits))
+            .map_err(|error| WireError::from_io(error, DOING))
+    }
+
+    fn over(stream: Stream, limits: Limits) -> Self {
+        Self { stream, received: Vec::new(), limits }
+    }
+
+    fn dial(address: &str, limits: Limits) -> Result<TcpStream, WireError> {
         let failed = |source| WireError::Connect { address: address.to_owned(), source };
         let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for candidate in address.to_socket_addrs().map_err(failed)? {
+        for candidate in resolve(address, limits.remaining("looking up the host")?)? {
             match TcpStream::connect_timeout(&candidate, limits.remaining("connecting")?) {
                 Ok(stream) => {
                     stream.set_nodelay(true).map_err(failed)?;
-                    return Ok(Self { stream, received: Vec::new(), limits });
+                    return Ok(stream);
                 }
                 Err(error) => last = error,
             }
@@ -70,9 +98,10 @@ impl Connection {
         const DOING: &str = "sending";
         for piece in bytes.chunks(PIECE_BYTES) {
             let left = self.limits.remaining(DOING)?;
-            self.stream
+            let socket = self.stream.socket();
+            socket
                 .set_write_timeout(Some(left))
-                .and_then(|()| self.stream.write_all(piece))
+                .and_then(|()| self.stream.send(piece))
                 .map_err(|error| WireError::from_io(error, DOING))?;
         }
         Ok(())
@@ -126,9 +155,7 @@ impl Connection {
     ///
     /// [`WireError::Broken`] when the connection is already gone.
     pub fn half_close(&mut self) -> Result<(), WireError> {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .map_err(|error| WireError::from_io(error, "half-closing"))
+        self.stream.end().map_err(|error| WireError::from_io(error, "half-closing"))
     }
 
     /// Cuts the connection with a TCP reset, as a dying network path would.
@@ -137,7 +164,7 @@ impl Connection {
     ///
     /// [`WireError::Broken`] when the system refuses.
     pub fn reset(self) -> Result<(), WireError> {
-        socket2::SockRef::from(&self.stream)
+        socket2::SockRef::from(self.stream.socket())
             .set_linger(Some(Duration::ZERO))
             .map_err(|error| WireError::from_io(error, "resetting"))
     }
@@ -159,10 +186,20 @@ impl Connection {
             return Err(WireError::TimedOut { doing: DOING });
         }
         self.stream
+            .socket()
             .set_read_timeout(Some(patience.min(left)))
             .map_err(|error| WireError::from_io(error, DOING))?;
-        match self.stream.peek(&mut [0]) {
-            Ok(_) => Ok(true),
+        let heard = match &mut self.stream {
+            Stream::Plain(socket) => socket.peek(&mut [0]).map(drop),
+            // What TLS says between the lines is not heard, so it has to be read.
+            stream @ Stream::Tls(_) => {
+                let mut piece = [0; 16 * 1024];
+                let read = stream.receive(&mut piece);
+                read.map(|count| self.received.extend(piece.iter().take(count)))
+            }
+        };
+        match heard {
+            Ok(()) => Ok(true),
             Err(error) => {
                 let error = WireError::from_io(error, DOING);
                 Ok(!matches!(error, WireError::TimedOut { .. }))
@@ -279,10 +316,10 @@ impl Connection {
     fn fill(&mut self, doing: &'static str) -> Result<(), WireError> {
         let left = self.limits.remaining(doing)?;
         let mut piece = [0; 16 * 1024];
-        let read = self
-            .stream
+        let socket = self.stream.socket();
+        let read = socket
             .set_read_timeout(Some(left))
-            .and_then(|()| self.stream.read(&mut piece))
+            .and_then(|()| self.stream.receive(&mut piece))
             .map_err(|error| WireError::from_io(error, doing))?;
         if read == 0 {
             return Err(WireError::Closed { doing });
@@ -304,6 +341,22 @@ impl Connection {
     ) -> Result<(), WireError> {
         self.send(&request.encode_head(host, always))?;
         self.send_body(request.sent_body())
+    }
+}
+
+/// The addresses behind `host:port`. The system's resolver knows no deadline, so a name is looked
+/// up on a thread of its own, which is left behind when the time is over.
+pub(super) fn resolve(address: &str, patience: Duration) -> Result<Vec<SocketAddr>, WireError> {
+    if let Ok(address) = address.parse() {
+        return Ok(vec![address]);
+    }
+    let (sender, receiver) = mpsc::channel();
+    let name = address.to_owned();
+    thread::spawn(move || sender.send(name.to_socket_addrs().map(Iterator::collect)));
+    match receiver.recv_timeout(patience) {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(source)) => Err(WireError::Connect { address: address.to_owned(), source }),
+        Err(_) => Err(WireError::TimedOut { doing: "looking up the host" }),
     }
 }
 

@@ -10,6 +10,12 @@ use super::WireError;
 pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
+    /// Lines that were taken apart by somebody else.
+    pub(super) fn of<'a>(lines: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let text = |value: &[u8]| value.iter().map(|byte| char::from(*byte)).collect();
+        Self(lines.map(|(name, value)| (name.to_owned(), text(value))).collect())
+    }
+
     /// The first value of the field.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|line| is_named(line, name)).map(|(_, value)| value.as_str())

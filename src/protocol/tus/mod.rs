@@ -45,6 +45,9 @@ fn speaking(status: u16) -> ResponseHead {
     ResponseHead::new(status).with(version::TUS_RESUMABLE, version::VERSION)
 }
 
+#[cfg(test)]
+mod vector_tests;
+
 /// What the tests of this folder share.
 #[cfg(test)]
 pub(crate) mod examples {

@@ -176,7 +176,10 @@ fn immutable(client: &Client<'_>) -> Verdict {
 fn other_methods(client: &Client<'_>) -> Verdict {
     let upload = text(client, b"hello")?;
     for method in ["PUT", "POST", "TRACE", "PROPFIND"] {
-        client.send(Request::tus(method, &upload.path))?.is_one_of(&[405, 501, 404])?;
+        let exchange = client.send(Request::tus(method, &upload.path))?;
+        if exchange.status() != 501 {
+            exchange.is_refused()?;
+        }
     }
     client.content_is(&upload, b"hello")
 }

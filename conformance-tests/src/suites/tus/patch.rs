@@ -31,6 +31,9 @@ pub const GROUP: Group = Group {
     ],
 };
 
+/// The largest number that every server can be expected to read, those in JavaScript too.
+const EXACT_MAX: u64 = (1 << 53) - 1;
+
 fn moves_the_offset(client: &Client<'_>) -> Verdict {
     let upload = client.create(8)?;
     client.patch(&upload, 0, b"hello")?.is(204)?.has("Upload-Offset", "5")?;
@@ -63,7 +66,7 @@ fn media_type_with_parameters(client: &Client<'_>) -> Verdict {
 fn conflict(client: &Client<'_>) -> Verdict {
     let upload = client.create(10)?;
     client.patch(&upload, 0, b"hello")?.is(204)?;
-    for wrong in [0, 4, 6, 10, 11, u64::MAX >> 1] {
+    for wrong in [0, 4, 6, 10, 11, EXACT_MAX] {
         client.patch(&upload, wrong, b"WRONG")?.is(409)?;
         client.send(client.append(&upload, wrong).chunked("WRONG"))?.is(409)?;
     }
