@@ -27,7 +27,8 @@ const tidegate = {
     ...['--admin-listen', `127.0.0.1:${adminPort}`],
     ...['--data-dir', dataDirectory],
   ],
-  environment: ({ maxSizeBytes, durability, reserveBytes }) => ({
+  environment: ({ maxSizeBytes, durability, reserveBytes, publicUrl }) => ({
+    ...(publicUrl && { TIDEGATE__SERVER__PUBLIC_URL: publicUrl }),
     ...(reserveBytes !== undefined && { TIDEGATE__STORAGE__RESERVE: `${reserveBytes}B` }),
     ...(maxSizeBytes && { TIDEGATE__TUS__MAX_SIZE: `${maxSizeBytes}B` }),
     ...(durability && { TIDEGATE__STORAGE__DURABILITY: durability }),
@@ -82,8 +83,8 @@ export class Gateway {
   /**
    * Starts the binary on free ports.
    *
-   * `options`: `maxSizeBytes`, `durability` ("fsync" or "os"), `reserveBytes`, which default to the
-   * binary's own; `deviceBytes` gives its data a device of that size.
+   * `options`: `maxSizeBytes`, `durability` ("fsync" or "os"), `reserveBytes`, `publicUrl`, which
+   * default to the binary's own; `deviceBytes` gives its data a device of that size.
    */
   static async start(options = {}) {
     const gateway = new Gateway();

@@ -1,0 +1,17 @@
+// The rows and columns of the client matrix, in the order in which they are printed.
+
+export const MATRIX_CLIENTS = ['tus-js-client', 'in Chromium', 'Uppy', 'tuspy', 'aiotus', 'tus-uploader', 'curl'];
+
+export const CASES = [
+  'upload', // the bytes arrive
+  'name', // a name that is not ASCII arrives and is served
+  'cut', // a reset in the middle of a body
+  'killed', // the process (in a browser: the tab) killed in the middle of a body
+  'reloaded', // the page reloaded in the middle of a body
+  'paused', // paused and resumed by the user
+  'parallel', // in parallel parts, concatenated
+  'checksum', // a checksum in the head of each PATCH, and a cut
+  'trailer', // a checksum behind each body
+  'many', // 20 files at once
+  'finished', // what is remembered of an upload once it is finished
+];
