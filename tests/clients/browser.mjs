@@ -28,23 +28,28 @@ const BUNDLE = join(createRequire(import.meta.url).resolve('tus-js-client/packag
 export async function withPage(bytes, body) {
   const site = await serve(bytes);
   try {
-    // Each launch has a fresh profile, which playwright removes; when this process is told to end,
-    // it kills the browser at once instead of going on in the middle of a test.
-    const browser = await chromium.launch({
-      executablePath: EXECUTABLE,
-      args: ARGUMENTS,
-      handleSIGINT: false,
-      handleSIGTERM: false,
-      handleSIGHUP: false,
-    });
-    try {
-      await body(await openPage(browser, site.address().port));
-    } finally {
-      await browser.close();
-    }
+    await withBrowser(async (browser) => body(await openPage(browser, site.address().port)));
   } finally {
     site.closeAllConnections();
     site.close();
+  }
+}
+
+/** Runs `body` with a Chromium that has a fresh profile. */
+export async function withBrowser(body) {
+  // Playwright removes the profile; when this process is told to end, it kills the browser at once
+  // instead of going on in the middle of a test.
+  const browser = await chromium.launch({
+    executablePath: EXECUTABLE,
+    args: ARGUMENTS,
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
+  });
+  try {
+    return await body(browser);
+  } finally {
+    await browser.close();
   }
 }
 

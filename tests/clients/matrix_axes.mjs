@@ -7,11 +7,12 @@ export const CASES = [
   'name', // a name that is not ASCII arrives and is served
   'cut', // a reset in the middle of a body
   'killed', // the process (in a browser: the tab) killed in the middle of a body
-  'reloaded', // the page reloaded in the middle of a body
+  'reloaded', // the page reloaded in the middle of a body; it remembers the file
+  'chosen again', // the same, and the user chooses the same file again
   'paused', // paused and resumed by the user
   'parallel', // in parallel parts, concatenated
   'checksum', // a checksum in the head of each PATCH, and a cut
   'trailer', // a checksum behind each body
-  'many', // 20 files at once
-  'finished', // what is remembered of an upload once it is finished
+  'many', // 20 files at once, with two cuts
+  'finished', // a finished file chosen again
 ];
