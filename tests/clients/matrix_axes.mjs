@@ -10,6 +10,7 @@ export const CASES = [
   'reloaded', // the page reloaded in the middle of a body; it remembers the file
   'chosen again', // the same, and the user chooses the same file again
   'paused', // paused and resumed by the user
+  'retried', // the gateway was away for longer than the client had patience; the user retries
   'parallel', // in parallel parts, concatenated
   'checksum', // a checksum in the head of each PATCH, and a cut
   'trailer', // a checksum behind each body

@@ -78,15 +78,31 @@ cell(CLIENT, 'paused', 'an upload that is paused stands still, and goes on from 
     await passed(way.proxy, 3 * MIB);
     await press(page, 'Pause');
     await statusBar(page).getByText(/^Paused/).waitFor();
-    const requests = way.proxy.requestHeads.length;
+    // Were it not paused, it would be through in an instant now, and there would be nothing to resume.
     await line.undo();
-    assert.equal(way.proxy.requestHeads.length, requests, 'nothing is asked while it is paused');
     await press(page, 'Resume');
     const urls = await completed(page);
     await assertServed(way.gateway, urls['source.txt'], way.bytes, 'source.txt');
-    assert.equal(posts(way.proxy), 1, 'it did not begin again');
-    assert.ok(offsetsSent(way.proxy).at(-1) > 0);
+    assertContinued(way.proxy);
     return kept(await sentAgain(way));
+  }),
+);
+
+cell(CLIENT, 'retried', 'when the gateway was away for too long, the button "Retry" goes on where it was', () =>
+  uploading('retried', CUT_FILE_BYTES, async (way) => {
+    const page = await way.open({ retryDelays: [50] });
+    const line = await slowLine(page);
+    await choose(page, way.file);
+    await press(page, 'Upload 1 file');
+    await passed(way.proxy, 3 * MIB);
+    await way.gateway.kill();
+    await statusBar(page).getByText('Upload failed').waitFor();
+    await way.gateway.restart();
+    await line.undo();
+    await statusBar(page).getByRole('button', { name: 'Retry upload' }).click();
+    const urls = await completed(page);
+    await assertServed(way.gateway, urls['source.txt'], way.bytes, 'source.txt');
+    assertContinued(way.proxy);
   }),
 );
 
@@ -109,31 +125,36 @@ for (const [which, how, leave] of [
       await press(next, 'Upload 1 file');
       const urls = await completed(next);
       await assertServed(way.gateway, urls['source.txt'], way.bytes, 'source.txt');
-      assert.equal(posts(way.proxy), 1, 'it did not begin again');
-      assert.ok(offsetsSent(way.proxy).at(-1) > 0);
+      assertContinued(way.proxy);
       return kept(await sentAgain(way));
     }),
   );
 }
 
-cell(CLIENT, 'chosen again', 'without Golden Retriever an upload goes on after a reload when the same file is chosen again', () =>
-  uploading('chosen again', CUT_FILE_BYTES, async (way) => {
-    const page = await way.open();
-    const line = await slowLine(page);
-    await choose(page, way.file);
-    await press(page, 'Upload 1 file');
-    await passed(way.proxy, 3 * MIB);
-    await page.reload();
-    await line.undo();
-    await choose(page, way.file);
-    await press(page, 'Upload 1 file');
-    const urls = await completed(page);
-    await assertServed(way.gateway, urls['source.txt'], way.bytes, 'source.txt');
-    assert.equal(posts(way.proxy), 1, 'it did not begin again');
-    assert.ok(offsetsSent(way.proxy).at(-1) > 0);
-    return kept(await sentAgain(way));
-  }),
-);
+for (const golden of [false, true]) {
+  const restored = golden ? 'of which Golden Retriever kept only the name' : 'without Golden Retriever';
+  cell(CLIENT, 'chosen again', `an upload ${restored} goes on after a reload when the same file is chosen again`, () =>
+    uploading('chosen again', CUT_FILE_BYTES, async (way) => {
+      const page = await way.open({ golden });
+      const line = await slowLine(page);
+      await choose(page, way.file);
+      await press(page, 'Upload 1 file');
+      await passed(way.proxy, 3 * MIB);
+      await page.reload();
+      await line.undo();
+      if (golden) {
+        await page.getByText('We could not fully recover 1 file').waitFor();
+        await press(page, 'Re-select');
+      }
+      await choose(page, way.file);
+      await press(page, 'Upload 1 file');
+      const urls = await completed(page);
+      await assertServed(way.gateway, urls['source.txt'], way.bytes, 'source.txt');
+      assertContinued(way.proxy);
+      return kept(await sentAgain(way));
+    }),
+  );
+}
 
 cell(CLIENT, 'parallel', 'Uppy uploads in parallel parts, one of which is cut', () =>
   uploading('parallel', CUT_FILE_BYTES, async (way) => {
@@ -184,8 +205,10 @@ async function manyFiles(directory) {
   return files;
 }
 
-function posts(proxy) {
-  return proxy.requestHeads.filter((text) => text.startsWith('POST ')).length;
+function assertContinued(proxy) {
+  const created = proxy.requestHeads.filter((text) => text.startsWith('POST ')).length;
+  assert.equal(created, 1, 'it began again with a new upload');
+  assert.ok(offsetsSent(proxy).at(-1) > 0, 'it began again from the first byte');
 }
 
 function kept(sent) {

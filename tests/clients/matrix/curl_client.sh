@@ -31,9 +31,9 @@ for ((attempt = 0; attempt < 50; attempt++)); do
   sum=()
   case $wishes in
   *' --checksum '*)
-    digest=$(tail -c "+$((offset + 1))" "$file" | sha1sum | cut -d ' ' -f 1)
+    digest=$(tail -c "+$((offset + 1))" "$file" | sha1sum | cut -d ' ' -f 1 | sed 's/../\\x&/g')
     # shellcheck disable=SC2059  # the digest as bytes: \x12\x34 and so on
-    sum=(-H "Upload-Checksum: sha1 $(printf "$(sed 's/../\\x&/g' <<<"$digest")" | base64)")
+    sum=(-H "Upload-Checksum: sha1 $(printf "$digest" | base64)")
     ;;
   esac
   # -C: curl itself leaves out what is there already.
