@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { CuttingProxy } from './cutting_proxy.mjs';
 import { until } from './deadline.mjs';
-import { freePort, withGateway } from './gateway.mjs';
+import { freePort, server, withGateway } from './gateway.mjs';
 import { CASES, MATRIX_CLIENTS } from './matrix_axes.mjs';
 import { withScratch } from './scratch.mjs';
 import { SeededBytes } from './seeded_bytes.mjs';
@@ -89,13 +89,18 @@ export async function assertServed(gateway, url, bytes, name) {
  */
 export async function sentAgain({ gateway, proxy, bytes: { length } }) {
   const content = length + proxy.requestHeads.reduce((sum, head) => sum + Buffer.byteLength(head, 'latin1'), 0);
+  const again = proxy.forwarded - content;
+  // What it logs goes elsewhere, or says something else.
+  if (process.env.TRACE === '1' || !server.isTidegate) {
+    return { again };
+  }
   const requests = await until('a log line for each request', () => {
     const lines = gateway.log.split('\n').filter((line) => /method="(HEAD|OPTIONS|PATCH|POST)".*: answered /.test(line));
     return lines.length >= proxy.requestHeads.length && lines;
   });
   const received = requests.reduce((sum, line) => sum + Number(/ received_bytes=([0-9]+)/.exec(line)[1]), 0);
   const refused = requests.some((line) => line.includes(' status=409 '));
-  return { again: proxy.forwarded - content, twice: refused ? undefined : received - content };
+  return { again, twice: refused ? undefined : received - content };
 }
 
 /** The offsets at which clients began to send, in order. */

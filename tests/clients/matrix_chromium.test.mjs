@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { before } from './deadline.mjs';
+import { before, until } from './deadline.mjs';
 import { assertServed, AWKWARD_NAME, cell, CUT_AFTER_BYTES, CUT_FILE_BYTES, offsetsSent, sentAgain } from './matrix.mjs';
 import { crash, inChromium, passed, slowLine } from './matrix_browser.mjs';
 import { MIB } from './sizes.mjs';
@@ -32,15 +32,22 @@ cell(CLIENT, 'name', 'a file chosen in Chromium is served under its name, which 
   }),
 );
 
-cell(CLIENT, 'cut', 'tus-js-client in Chromium goes on after its connection was reset in the middle of a body', () =>
+// Chromium repeats the request by itself, from its old offset, and reads the refusal only when it has sent the
+// whole body. On a slow line that must not take as long as the body.
+cell(CLIENT, 'cut', 'tus-js-client in Chromium goes on after a reset in the middle of a body, soon also on a slow line', () =>
   uploading('cut', CUT_FILE_BYTES, async (way) => {
     const page = await way.open();
+    const line = await slowLine(page);
     const cut = way.proxy.resetAfter(CUT_AFTER_BYTES);
     await choose(page, way.file);
-    const url = await completed(page);
-    await before('the cut', cut, 1000);
-    await assertServed(way.gateway, url, way.bytes, 'source.txt');
-    return kept(await sentAgain(way));
+    await before('the cut', cut, ENDED_WITHIN_MS);
+    const resumed = () => offsetsSent(way.proxy).some((offset) => offset > 0);
+    await until('its going on', resumed, { within: ENDED_WITHIN_MS });
+    await line.undo();
+    await assertServed(way.gateway, await completed(page), way.bytes, 'source.txt');
+    const sent = await sentAgain(way);
+    assert.ok(sent.again < CUT_FILE_BYTES / 2, `${sent.again} bytes were sent in vain`);
+    return kept(sent);
   }),
 );
 
