@@ -27,8 +27,8 @@ const tidegate = {
     ...['--admin-listen', `127.0.0.1:${adminPort}`],
     ...['--data-dir', dataDirectory],
   ],
-  environment: ({ maxSizeBytes, durability, reserveBytes, publicUrl }) => ({
-    ...(publicUrl && { TIDEGATE__SERVER__PUBLIC_URL: publicUrl }),
+  environment: ({ maxSizeBytes, durability, reserveBytes, settings }) => ({
+    ...settings,
     ...(reserveBytes !== undefined && { TIDEGATE__STORAGE__RESERVE: `${reserveBytes}B` }),
     ...(maxSizeBytes && { TIDEGATE__TUS__MAX_SIZE: `${maxSizeBytes}B` }),
     ...(durability && { TIDEGATE__STORAGE__DURABILITY: durability }),
@@ -83,8 +83,9 @@ export class Gateway {
   /**
    * Starts the binary on free ports.
    *
-   * `options`: `maxSizeBytes`, `durability` ("fsync" or "os"), `reserveBytes`, `publicUrl`, which
-   * default to the binary's own; `deviceBytes` gives its data a device of that size.
+   * `options`: `maxSizeBytes`, `durability` ("fsync" or "os"), `reserveBytes`, which default to the
+   * binary's own; `settings`, further ones as environment variables; `deviceBytes` gives its data a device
+   * of that size.
    */
   static async start(options = {}) {
     const gateway = new Gateway();
@@ -160,11 +161,14 @@ export class Gateway {
     const child = launch(command, args, {
       cwd: this.dataDirectory,
       env: environment(this.#options),
-      stdio: ['ignore', 'pipe', process.env.TRACE === '1' ? 'inherit' : 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
     this.#exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
-    child.stderr?.on('data', (data) => {
+    child.stderr.on('data', (data) => {
+      if (process.env.TRACE === '1') {
+        process.stderr.write(data);
+      }
       this.#log = Buffer.concat([this.#log, data]).subarray(-KEPT_LOG_BYTES);
     });
     try {
