@@ -28,29 +28,29 @@ const BUNDLE = join(createRequire(import.meta.url).resolve('tus-js-client/packag
 export async function withPage(bytes, body) {
   const site = await serve(bytes);
   try {
-    await withBrowser(async (browser) => body(await openPage(browser, site.address().port)));
+    const browser = await launchBrowser();
+    try {
+      await body(await openPage(browser, site.address().port));
+    } finally {
+      await browser.close();
+    }
   } finally {
     site.closeAllConnections();
     site.close();
   }
 }
 
-/** Runs `body` with a Chromium that has a fresh profile. */
-export async function withBrowser(body) {
+/** Starts a Chromium with a fresh profile. */
+export function launchBrowser() {
   // Playwright removes the profile; when this process is told to end, it kills the browser at once
   // instead of going on in the middle of a test.
-  const browser = await chromium.launch({
+  return chromium.launch({
     executablePath: EXECUTABLE,
     args: ARGUMENTS,
     handleSIGINT: false,
     handleSIGTERM: false,
     handleSIGHUP: false,
   });
-  try {
-    return await body(browser);
-  } finally {
-    await browser.close();
-  }
 }
 
 async function openPage(browser, port) {

@@ -1,7 +1,8 @@
 // What the tests in Chromium share: a page of the site, the way to a gateway, a slow line, a dying tab.
 
 import { once } from 'node:events';
-import { withBrowser } from './browser.mjs';
+import { after } from 'node:test';
+import { launchBrowser } from './browser.mjs';
 import { until } from './deadline.mjs';
 import { onTheWay } from './matrix.mjs';
 import { withSite } from './site.mjs';
@@ -16,8 +17,7 @@ const SLOW_BYTES_PER_SECOND = 4 * MIB;
 export function inChromium({ page: path, ...way }, body) {
   return onTheWay(way, (there) =>
     withSite((site) =>
-      withBrowser(async (browser) => {
-        const context = await browser.newContext();
+      withContext(async (context) => {
         const open = async (options = {}) => {
           const query = JSON.stringify({ endpoint: there.endpoint, retryDelays: [100, 200, 400, 800], ...options });
           const page = await context.newPage();
@@ -28,6 +28,20 @@ export function inChromium({ page: path, ...way }, body) {
       }),
     ),
   );
+}
+
+// One browser serves all tests of a file; each has a context with cookies, storage and cache of its own.
+let browser;
+after(() => browser?.close());
+
+async function withContext(body) {
+  browser ??= await launchBrowser();
+  const context = await browser.newContext();
+  try {
+    return await body(context);
+  } finally {
+    await context.close();
+  }
 }
 
 /** Makes the page's line slow, so that a test can act in the middle; `undo()` makes it fast again. */
