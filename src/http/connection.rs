@@ -59,6 +59,8 @@ struct Shared {
     running: AtomicUsize,
     /// How often a request began or ended; tells one interlude from the next.
     turn: AtomicU64,
+    /// Whether the last answer was a conflict (409).
+    conflict: AtomicBool,
     /// Bodies of answers of which a piece was taken, and not yet the next one.
     offered: AtomicUsize,
     /// When that last changed.
@@ -108,6 +110,7 @@ impl Connection {
             waiting: Mutex::new(None),
             running: AtomicUsize::new(0),
             turn: AtomicU64::new(0),
+            conflict: AtomicBool::new(false),
             offered: AtomicUsize::new(0),
             offered_at: Mutex::new(Instant::now()),
             unread_bodies: AtomicUsize::new(0),
@@ -236,6 +239,16 @@ impl Connection {
         if self.framing() == Framing::Http2 {
             self.wake();
         }
+    }
+
+    /// Takes note whether the answer that begins is a conflict (409).
+    pub(super) fn answers_conflict(&self, conflict: bool) {
+        self.0.conflict.store(conflict, Ordering::Release);
+    }
+
+    /// Whether the last answer was a conflict (409).
+    pub(super) fn answered_conflict(&self) -> bool {
+        self.0.conflict.load(Ordering::Acquire)
     }
 
     /// A piece of an answer was handed over.

@@ -13,6 +13,11 @@ use super::settings::ConnectionBounds;
 /// it looks for a head (up to twice its buffer): what goes on longer is a body nobody asked for.
 const LONGER_THAN_A_HEAD: u64 = 1024 * 1024;
 
+/// After a conflict (409) the linger time is divided by this. Chromium repeats a request whose connection
+/// was reset by itself, with the offset of before, and sends its whole body before it reads the 409. A
+/// client does the same after a 409 as after a broken connection: it asks for the offset.
+const LESS_AFTER_CONFLICT: u32 = 10;
+
 /// The time between the end of one answer and the next request.
 #[derive(Debug)]
 pub(super) struct Interlude {
@@ -47,11 +52,15 @@ impl Interlude {
     }
 
     /// When the connection is to be closed; `None` while that is somebody else's business.
-    pub(super) fn deadline(&self, bounds: &ConnectionBounds) -> Option<Instant> {
+    ///
+    /// `conflict`: the last answer was a 409.
+    pub(super) fn deadline(&self, bounds: &ConnectionBounds, conflict: bool) -> Option<Instant> {
         match self.framing {
             // The dispatcher closes idle connections itself; what has begun to arrive is ours.
             Framing::Http1 if self.bytes > LONGER_THAN_A_HEAD => {
-                self.first_byte.and_then(|first| first.checked_add(bounds.linger))
+                let less = if conflict { LESS_AFTER_CONFLICT } else { 1 };
+                let linger = bounds.linger.checked_div(less)?;
+                self.first_byte.and_then(|first| first.checked_add(linger))
             }
             Framing::Http1 => {
                 self.first_byte.and_then(|first| first.checked_add(bounds.idle_timeout))
@@ -83,7 +92,7 @@ mod tests {
     #[test]
     fn an_idle_connection_is_left_to_its_dispatcher() {
         let interlude = Interlude::new(Framing::Http1, Instant::now());
-        assert_eq!(interlude.deadline(&BOUNDS), None);
+        assert_eq!(interlude.deadline(&BOUNDS, false), None);
     }
 
     #[test]
@@ -92,7 +101,7 @@ mod tests {
         let mut interlude = Interlude::new(Framing::Http1, start);
         interlude.received(1, start + Duration::from_secs(5));
         interlude.received(1, start + Duration::from_secs(30));
-        assert_eq!(interlude.deadline(&BOUNDS), Some(start + Duration::from_secs(65)));
+        assert_eq!(interlude.deadline(&BOUNDS, false), Some(start + Duration::from_secs(65)));
     }
 
     #[test]
@@ -100,10 +109,26 @@ mod tests {
         let start = Instant::now();
         let mut interlude = Interlude::new(Framing::Http1, start);
         interlude.received(LONGER_THAN_A_HEAD + 1, start);
-        assert_eq!(interlude.deadline(&BOUNDS), Some(start + BOUNDS.linger));
+        assert_eq!(interlude.deadline(&BOUNDS, false), Some(start + BOUNDS.linger));
         assert!(!interlude.is_flooded(&BOUNDS));
         interlude.received(BOUNDS.linger_bytes, start);
         assert!(interlude.is_flooded(&BOUNDS));
+    }
+
+    #[test]
+    fn the_rest_of_a_body_at_the_wrong_offset_has_a_tenth_of_the_linger_time() {
+        let start = Instant::now();
+        let mut interlude = Interlude::new(Framing::Http1, start);
+        interlude.received(LONGER_THAN_A_HEAD + 1, start);
+        assert_eq!(interlude.deadline(&BOUNDS, true), Some(start + BOUNDS.linger / 10));
+    }
+
+    #[test]
+    fn a_request_after_a_conflict_has_the_idle_timeout() {
+        let start = Instant::now();
+        let mut interlude = Interlude::new(Framing::Http1, start);
+        interlude.received(1, start);
+        assert_eq!(interlude.deadline(&BOUNDS, true), Some(start + BOUNDS.idle_timeout));
     }
 
     #[test]
@@ -113,7 +138,7 @@ mod tests {
         interlude.received(BOUNDS.linger_bytes + 1, start);
         interlude.look(1, start + Duration::from_secs(1));
         assert!(!interlude.is_flooded(&BOUNDS));
-        assert_eq!(interlude.deadline(&BOUNDS), None);
+        assert_eq!(interlude.deadline(&BOUNDS, false), None);
     }
 
     #[test]
@@ -121,6 +146,6 @@ mod tests {
         let start = Instant::now();
         let mut interlude = Interlude::new(Framing::Http2, start);
         interlude.received(17, start + Duration::from_secs(30));
-        assert_eq!(interlude.deadline(&BOUNDS), Some(start + BOUNDS.idle_timeout));
+        assert_eq!(interlude.deadline(&BOUNDS, false), Some(start + BOUNDS.idle_timeout));
     }
 }

@@ -161,7 +161,7 @@ impl Stream {
             return deadline.map_or(Poll::Pending, |deadline| self.quiet.poll(deadline, context));
         }
         self.interlude.look(self.connection.turn(), Instant::now());
-        let patience = self.interlude.deadline(&self.bounds);
+        let patience = self.interlude.deadline(&self.bounds, self.connection.answered_conflict());
         let deadline = match self.stopped {
             Some(stopped) if !self.blocked.is_set() => {
                 stopped.max(self.interlude.since()).checked_add(LAST_WORDS)

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_http::body::{BodySize, MessageBody};
-use actix_http::{Request, Response};
+use actix_http::{Request, Response, StatusCode};
 use actix_service::{Service, ServiceFactory};
 use bytes::Bytes;
 use futures_core::ready;
@@ -31,8 +31,9 @@ impl Turn {
         Self { connection, offered: false }
     }
 
-    fn answer_begins(&self) {
+    fn answer_begins(&self, conflict: bool) {
         if let Some(connection) = &self.connection {
+            connection.answers_conflict(conflict);
             connection.answer_begins();
         }
     }
@@ -137,14 +138,13 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = ready!(this.inner.poll(context));
+        let answer: Result<Response<B>, E> = ready!(this.inner.poll(context)).map(Into::into);
         let turn = this.turn.take();
         if let Some(turn) = &turn {
-            turn.answer_begins();
+            let status = answer.as_ref().map(Response::status);
+            turn.answer_begins(status.is_ok_and(|status| status == StatusCode::CONFLICT));
         }
-        Poll::Ready(
-            answer.map(|answer| answer.into().map_body(|_, inner| AnswerBody { inner, turn })),
-        )
+        Poll::Ready(answer.map(|answer| answer.map_body(|_, inner| AnswerBody { inner, turn })))
     }
 }
 

@@ -28,15 +28,7 @@ const BUNDLE = join(createRequire(import.meta.url).resolve('tus-js-client/packag
 export async function withPage(bytes, body) {
   const site = await serve(bytes);
   try {
-    // Each launch has a fresh profile, which playwright removes; when this process is told to end,
-    // it kills the browser at once instead of going on in the middle of a test.
-    const browser = await chromium.launch({
-      executablePath: EXECUTABLE,
-      args: ARGUMENTS,
-      handleSIGINT: false,
-      handleSIGTERM: false,
-      handleSIGHUP: false,
-    });
+    const browser = await launchBrowser();
     try {
       await body(await openPage(browser, site.address().port));
     } finally {
@@ -46,6 +38,19 @@ export async function withPage(bytes, body) {
     site.closeAllConnections();
     site.close();
   }
+}
+
+/** Starts a Chromium with a fresh profile. */
+export function launchBrowser() {
+  // Playwright removes the profile; when this process is told to end, it kills the browser at once
+  // instead of going on in the middle of a test.
+  return chromium.launch({
+    executablePath: EXECUTABLE,
+    args: ARGUMENTS,
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
+  });
 }
 
 async function openPage(browser, port) {

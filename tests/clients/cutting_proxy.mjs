@@ -19,11 +19,12 @@ export class CuttingProxy {
   /** Heads of the requests seen, as text. A head is seen if it begins a TCP segment, as clients do. */
   requestHeads = [];
 
-  static async start(targetPort) {
+  /** `port`: where to listen; 0 takes a free one. */
+  static async start(targetPort, port = 0) {
     const proxy = new CuttingProxy();
     proxy.#targetPort = targetPort;
     proxy.#listener = createServer({ allowHalfOpen: true }, (client) => proxy.#link(client));
-    proxy.#listener.listen(0, '127.0.0.1');
+    proxy.#listener.listen(port, '127.0.0.1');
     await once(proxy.#listener, 'listening');
     proxy.port = proxy.#listener.address().port;
     return proxy;

@@ -72,10 +72,19 @@ async fn a_client_that_writes_64_mib_before_it_reads_gets_its_refusal_by_tls() {
 
 /// Sends a body without end, as fast as it goes or a little now and then; gives the bytes sent
 /// until the connection broke.
-async fn never_stops(mut stream: impl AsyncWrite + Unpin, chunked: bool, piece: usize) -> usize {
+async fn never_stops(stream: impl AsyncWrite + Unpin, chunked: bool, piece: usize) -> usize {
+    never_stops_at("/refuse", stream, chunked, piece).await
+}
+
+async fn never_stops_at(
+    path: &str,
+    mut stream: impl AsyncWrite + Unpin,
+    chunked: bool,
+    piece: usize,
+) -> usize {
     let framing =
         if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 1000000000000" };
-    let request = format!("POST /refuse HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n");
+    let request = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut sent = 0;
     in_time(async {
@@ -120,6 +129,22 @@ async fn a_client_that_goes_on_slowly_is_cut_after_the_linger_time() {
             (settings.bounds.linger..5 * settings.bounds.linger).contains(&took),
             "chunked {chunked}: {took:?}"
         );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_after_a_conflict_is_cut_after_a_tenth_of_the_linger_time() {
+    let mut settings = settings();
+    settings.bounds.linger = Duration::from_secs(8);
+    settings.bounds.linger_bytes = 1024 * 1024 * 1024;
+    let server = start(&[plain()], &settings);
+    for chunked in [false, true] {
+        let start = Instant::now();
+        never_stops_at("/conflict", server.connect().await, chunked, 64 * 1024).await;
+        let took = start.elapsed();
+        let tenth = settings.bounds.linger / 10;
+        assert!((tenth..5 * tenth).contains(&took), "chunked {chunked}: {took:?}");
     }
     server.stop().await;
 }

@@ -153,6 +153,7 @@ pub(crate) fn try_start(
             .wrap(trace.clone())
             .app_data(for_app.clone())
             .route("/refuse", web::post().to(refuse))
+            .route("/conflict", web::post().to(HttpResponse::Conflict))
             .route("/sink", web::post().to(sink))
             .route("/where", web::get().to(whereabouts))
             .route("/interim", web::post().to(interim))
