@@ -110,6 +110,20 @@ fn a_reset_is_seen_as_one_by_the_server() {
 }
 
 #[test]
+fn an_answer_without_a_length_may_end_with_a_reset() {
+    let (mut connection, served) = connect(|mut stream| {
+        // Not before the connection stands on both sides.
+        stream.read_exact(&mut [0]).unwrap();
+        stream.write_all(b"HTTP/1.1 431 Too Large\r\n\r\nsorry").unwrap();
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    connection.send(b"x").unwrap();
+    served.join().unwrap();
+    let response = connection.answer("GET").unwrap().response;
+    assert_eq!((response.head.status, response.body.as_slice()), (431, &b"sorry"[..]));
+}
+
+#[test]
 fn silence_is_told_from_speech_and_from_the_end() {
     let (mut connection, served) = connect(|mut stream| {
         // Speaks only after it was spoken to, so that the silence before is certain.

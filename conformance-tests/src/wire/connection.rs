@@ -276,7 +276,10 @@ impl Connection {
             match self.fill("reading the body") {
                 Ok(()) if self.received.len() <= BODY_BYTES_MAX => {}
                 Ok(()) => return Err(WireError::Malformed("the body never ends".to_owned())),
-                Err(WireError::Closed { .. }) => return Ok(std::mem::take(&mut self.received)),
+                // Nobody said how long the body is, so every end is one, a reset too.
+                Err(WireError::Closed { .. } | WireError::Broken { .. }) => {
+                    return Ok(std::mem::take(&mut self.received));
+                }
                 Err(error) => return Err(error),
             }
         }
