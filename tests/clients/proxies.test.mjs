@@ -27,6 +27,9 @@ const FORGED = {
 // What is written in Go answers early and then closes, and Node notices the end before it reads the answer.
 const LOSES_REFUSALS = ['caddy'];
 
+// Drops what it has read and not yet passed on when a client goes away in the middle.
+const LOSES_THE_LAST_BYTES = ['nginx'];
+
 const skip = !server.isTidegate && 'the gateway\'s own configurations';
 
 for (const kind of Object.keys(PROXIES)) {
@@ -56,6 +59,10 @@ async function trials(t, { gateway, proxy, certificate, kind, variant }) {
   const trial = (name, body) => t.test(name, { timeout }, body);
 
   await trial('bytes reach the gateway while the client is still sending', () => streams(endpoint));
+  await trial('a client that goes away after its last byte has sent it', () => leaves(endpoint, MIB, MIB));
+  if (!LOSES_THE_LAST_BYTES.includes(kind)) {
+    await trial('what was sent before a connection ends is kept, to the last byte', () => leaves(endpoint, MIB, 61_234));
+  }
   await trial('Location has scheme, host, port and path as the client sees them', async () => {
     assert.equal(await createdAt(endpoint), `${endpoint}/`);
   });
@@ -98,25 +105,34 @@ async function createdAt(endpoint, headers = {}) {
 async function streams(endpoint) {
   const bytes = new SeededBytes('streams', 2 * MIB);
   const url = await create(endpoint, bytes.length);
-  const half = await sendingHalf(url, bytes, MIB);
+  const half = sending(url, bytes.length);
+  half.write(bytes.slice(0, MIB));
   await until('the first half to arrive', async () => (await head(url)).offset === MIB, { every: 50 });
   half.destroy();
   await complete(url, bytes, MIB);
   await assertDownload(url, bytes);
 }
 
-// A PATCH that announces everything, and has sent no more than `half`.
-async function sendingHalf(url, bytes, half) {
+// A PATCH whose body is up to the caller.
+function sending(url, length) {
   const request = begin('PATCH', url, {
     ...TUS,
     'Content-Type': 'application/offset+octet-stream',
     'Upload-Offset': 0,
-    'Content-Length': bytes.length,
+    'Content-Length': length,
   });
   request.on('error', () => {});
-  request.write(bytes.slice(0, half));
-  await once(request, 'socket');
   return request;
+}
+
+// Sends `sent` of `length` bytes and goes away at once, without looking at any answer.
+async function leaves(endpoint, length, sent) {
+  const bytes = new SeededBytes('leaves', length);
+  const url = await create(endpoint, bytes.length);
+  const request = sending(url, bytes.length);
+  await new Promise((resolve) => request.write(bytes.slice(0, sent), resolve));
+  request.destroy();
+  await until('what was sent to arrive', async () => (await head(url)).offset === sent, { every: 50 });
 }
 
 async function forged(endpoint, gateway) {
