@@ -144,8 +144,10 @@ async function leaves(endpoint, gateway, sent) {
   const url = await create(endpoint, bytes.length);
   const request = sending(url, bytes.length);
   await new Promise((resolve) => request.write(bytes.slice(0, sent), resolve));
-  request.destroy();
+  // Without a reset, which may overtake what was sent before it.
+  request.socket.end();
   await until('what was sent to arrive', async () => (await seen(gateway, url)) === sent, { every: 50 });
+  request.destroy();
 }
 
 async function forged(endpoint, gateway) {
