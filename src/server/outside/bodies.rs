@@ -11,7 +11,11 @@ use super::visit::{UPLOAD_BYTES, Visit};
 const HALF_BYTES: u64 = UPLOAD_BYTES / 2;
 /// How long the gateway may take to see it.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
-/// How often it is asked.
+/// How long the bytes are given before the gateway is asked for the first time, in one attempt after the
+/// other.
+const FIRST_LOOKS: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(3)];
+/// How often it is asked from then on.
 const ASKED_EVERY: Duration = Duration::from_millis(100);
 
 const MIB: u64 = 1024 * 1024;
@@ -34,48 +38,69 @@ pub(super) fn look(visit: &mut Visit<'_>) {
     }
 }
 
+/// How a body with a pause in it fares.
+enum Halves {
+    /// The first was there before the second was sent.
+    Streamed,
+    /// Both came together.
+    HeldBack,
+    /// The request ended otherwise.
+    Unseen(String),
+}
+
 /// Does the gateway see the first half before the second is sent?
 fn streaming(visit: &mut Visit<'_>) {
-    let Some(upload) = visit.upload(UPLOAD_BYTES) else {
-        return visit.note("whether bodies are held back was not seen: no upload could be created");
-    };
-    let request = Request::append(&upload, 0, UPLOAD_BYTES);
-    let Ok(mut asked) = visit.site.begin(&request) else {
-        return visit.note("whether bodies are held back was not seen: no connection");
-    };
-    let sent = asked.send(HALF_BYTES);
-    let since = Instant::now();
-    while sent.is_ok() && since.elapsed() < SEEN_WITHIN {
-        // Whoever answers now has made up its mind before the body was whole.
-        if ended_within(&mut asked, ASKED_EVERY).is_some() {
-            return visit
-                .note("whether bodies are held back was not seen: a PATCH with a pause was ended");
-        }
-        if arrived(visit, &upload) {
-            return visit.sound(
-                "bodies go on as they arrive: half of one was there before the rest was sent",
-            );
+    let mut why = String::new();
+    for patience in FIRST_LOOKS {
+        match halves(visit, patience) {
+            Halves::Streamed => {
+                return visit.sound(
+                    "bodies go on as they arrive: half of one was there before the rest was sent",
+                );
+            }
+            Halves::HeldBack => {
+                let text = format!(
+                    "bodies are held back until they are whole: {} s after the first half of one was \
+                     sent, nothing of it had arrived. An upload that breaks leaves nothing to resume, and \
+                     progress jumps to its end",
+                    SEEN_WITHIN.as_secs()
+                );
+                return visit.wrong(Trouble::Buffering, text);
+            }
+            Halves::Unseen(how) => why = how,
         }
     }
-    let rest = sent.and_then(|()| asked.send(UPLOAD_BYTES.saturating_sub(HALF_BYTES)));
-    drop(rest);
-    match asked.answer(visit.site.patience) {
-        Ok(answer) if answer.status == 204 => visit.wrong(
-            Trouble::Buffering,
-            format!(
-                "bodies are held back until they are whole: {} s after the first half of one was sent, \
-                 nothing of it had arrived. An upload that breaks leaves nothing to resume, and progress \
-                 jumps to its end",
-                SEEN_WITHIN.as_secs()
-            ),
-        ),
-        Ok(answer) => visit.note(format!(
-            "whether bodies are held back was not seen: a PATCH with a pause was answered {}",
-            answer.status
-        )),
-        Err(error) => {
-            visit.note(format!("whether bodies are held back was not seen: with a pause in it, {error}"))
+    visit.note(format!("whether bodies are held back was not seen: {why}"));
+}
+
+fn halves(visit: &mut Visit<'_>, first_look: Duration) -> Halves {
+    let Some(upload) = visit.upload(UPLOAD_BYTES) else {
+        return Halves::Unseen("no upload could be created".to_owned());
+    };
+    let mut asked = match visit.site.begin(&Request::append(&upload, 0, UPLOAD_BYTES)) {
+        Ok(asked) => asked,
+        Err(error) => return Halves::Unseen(error.to_string()),
+    };
+    let sent = asked.send(HALF_BYTES);
+    let (since, mut pause) = (Instant::now(), first_look);
+    while sent.is_ok() && since.elapsed() < SEEN_WITHIN {
+        // Who looks while the bytes are still on their way may take the upload over before the first.
+        if let Some(how) = ended_within(&mut asked, pause) {
+            return Halves::Unseen(format!("a PATCH with a pause was ended: {how}"));
         }
+        if arrived(visit, &upload) {
+            return Halves::Streamed;
+        }
+        pause = ASKED_EVERY;
+    }
+    // If it cannot be sent, the answer tells.
+    drop(sent.and_then(|()| asked.send(UPLOAD_BYTES.saturating_sub(HALF_BYTES))));
+    match asked.answer(visit.site.patience) {
+        Ok(answer) if answer.status == 204 => Halves::HeldBack,
+        Ok(answer) => {
+            Halves::Unseen(format!("a PATCH with a pause was answered {}", answer.status))
+        }
+        Err(error) => Halves::Unseen(format!("a PATCH with a pause failed: {error}")),
     }
 }
 
