@@ -8,6 +8,9 @@ use std::net::IpAddr;
 use super::head::RequestHead;
 use super::location::{self, Outside};
 
+/// What proxies set, whatever the standard says.
+const CUSTOMARY: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
+
 /// What a believed proxy says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarded {
@@ -20,10 +23,13 @@ pub struct Forwarded {
 /// Reads what the proxies in front of us say; `believed` tells which addresses are such proxies.
 ///
 /// Each proxy appends, so the chain is read from its end, for as long as the proxies are believed:
-/// what a client wrote in front of it is never reached. `Forwarded` wins over `X-Forwarded-*`.
+/// what a client wrote in front of it is never reached. `Forwarded` counts only where no proxy wrote
+/// `X-Forwarded-For`, `-Proto` or `-Host`: nearly all of them set these, and hand on a `Forwarded` that
+/// the client made up.
 #[must_use]
 pub fn read(head: &RequestHead<'_>, believed: impl Fn(IpAddr) -> bool) -> Forwarded {
-    let hops = if head.has("Forwarded") { standard(head) } else { customary(head) };
+    let is_customary = CUSTOMARY.iter().any(|name| head.has(name));
+    let hops = if is_customary { customary(head) } else { standard(head) };
     let mut outermost = None;
     for hop in hops.into_iter().rev() {
         let goes_on = hop.client.is_some_and(&believed);
@@ -172,17 +178,29 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_field_is_understood_quoted_or_not_and_wins() {
+    fn the_standard_field_is_understood_quoted_or_not() {
         assert_eq!(
-            origin(&[
-                ("Forwarded", "for=192.0.2.1;proto=https;host=\"a.example:8443\";by=10.0.0.1"),
-                ("X-Forwarded-Host", "b.example"),
-                ("X-Forwarded-Proto", "https"),
-            ]),
+            origin(&[(
+                "Forwarded",
+                "for=192.0.2.1;proto=https;host=\"a.example:8443\";by=10.0.0.1"
+            )]),
             Some("https://a.example:8443".to_owned())
         );
         let said = read_lines(&[("Forwarded", "For=\"[2001:db8::1]:4711\"")]);
         assert_eq!(said.client, Some("2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_standard_field_that_a_client_made_up_does_not_stand_against_a_proxy() {
+        for set in [
+            &[("X-Forwarded-For", "192.0.2.7")][..],
+            &[("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Proto", "https")][..],
+        ] {
+            let made_up = [("Forwarded", "for=127.0.0.1;proto=https;host=evil.example")];
+            let said = read_lines(&[&made_up[..], set].concat());
+            assert_eq!(said.client, Some("192.0.2.7".parse().unwrap()));
+            assert_eq!(said.outside.origin, None);
+        }
     }
 
     #[test]
