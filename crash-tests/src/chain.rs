@@ -34,6 +34,10 @@ struct Chain<'a> {
     workers: Vec<Worker>,
     tally: Tally,
     boots: u64,
+    /// What is being done, for whoever reads of a loss.
+    now: String,
+    /// Losses of which it was said when.
+    noted: usize,
 }
 
 /// Takes a new disk through [`CUTS`] power cuts, and looks at everything after each.
@@ -51,6 +55,8 @@ pub fn run(setup: &Setup, seed: u64) -> io::Result<Tally> {
         workers: (0..WORKERS).map(worker).collect(),
         tally: Tally::default(),
         boots: 0,
+        now: format!("{journal:?}"),
+        noted: 0,
     };
     for cut in 0..=CUTS {
         let mounted = tempfile::tempdir_in(&setup.scratch)?;
@@ -60,8 +66,10 @@ pub fn run(setup: &Setup, seed: u64) -> io::Result<Tally> {
         setup.new_boot(chain.boots)?;
         let data = mounted.path().join("data");
         let goes_on = chain.look(&data, cut == CUTS)?;
+        chain.note(cut);
         if goes_on && cut < CUTS {
             chain.load(&power, &data)?;
+            chain.note(cut);
         }
         chain.disk = power.left();
         session.umount_and_join()?;
@@ -69,11 +77,7 @@ pub fn run(setup: &Setup, seed: u64) -> io::Result<Tally> {
             break;
         }
     }
-    let Chain { mut tally, workers, .. } = chain;
-    for worker in workers {
-        tally.add(worker.tally);
-    }
-    Ok(tally)
+    Ok(chain.tally)
 }
 
 impl Chain<'_> {
@@ -122,6 +126,7 @@ impl Chain<'_> {
         }
         if let Some(client) = gateway.ready() {
             let faults = self.faults();
+            self.now = format!("after {faults:?}");
             let (breaks, moment) = (!faults.is_empty(), self.chance.below(900));
             power.set_rules(faults);
             if power.is_on() {
@@ -148,6 +153,18 @@ impl Chain<'_> {
                 power.cut(pid);
             }
         });
+    }
+
+    /// Says of what was lost since when that was.
+    fn note(&mut self, cut: u64) {
+        let noted = self.noted;
+        for worker in &mut self.workers {
+            self.tally.add(std::mem::take(&mut worker.tally));
+        }
+        for (_, what) in self.tally.losses.iter_mut().skip(noted) {
+            what.push_str(&format!(" [cut {cut}, {}]", self.now));
+        }
+        self.noted = self.tally.losses.len();
     }
 
     /// What goes wrong with the disk before the power does, in one load of four.

@@ -9,6 +9,9 @@ use crash_tests::chain::{self, CUTS};
 use crash_tests::gateway::Setup;
 use crash_tests::tally::{HEAD, Loss, Tally};
 
+/// Losses of one group that are printed.
+const SHOWN: usize = 5;
+
 /// Cuts the power under a gateway and looks for what it had acknowledged.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -77,7 +80,7 @@ fn several(
             tally.looks,
             tally.losses.len()
         )?;
-        for (loss, what) in &tally.losses {
+        for (loss, what) in tally.losses.iter().take(SHOWN) {
             writeln!(out, "    {loss}: {what}")?;
         }
         out.flush()?;
