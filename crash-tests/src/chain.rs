@@ -46,7 +46,7 @@ struct Chain<'a> {
 ///
 /// If the machine does not let us: mounting, processes, files.
 pub fn run(setup: &Setup, seed: u64) -> io::Result<Tally> {
-    let journal = if seed % 2 == 0 { Journal::Ordered } else { Journal::Loose };
+    let journal = if seed.is_multiple_of(2) { Journal::Ordered } else { Journal::Loose };
     let worker = |number| Worker::new(Chance::part(seed, number));
     let mut chain = Chain {
         setup,

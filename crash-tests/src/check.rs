@@ -107,9 +107,9 @@ fn has_chunks(client: &Client, upload: &mut Upload, answer: &Answer, tally: &mut
     let missing: Vec<(u64, u64)> = missing.into_iter().flatten().filter_map(range).collect();
     let missed = |chunk: u64| {
         let (start, end) = upload.span(chunk);
-        let lacking = missing.iter().map(|(from, to)| {
-            to.saturating_add(1).min(end).saturating_sub((*from).max(start))
-        });
+        let lacking = missing
+            .iter()
+            .map(|(from, to)| to.saturating_add(1).min(end).saturating_sub((*from).max(start)));
         lacking.sum::<u64>()
     };
     let lost: u64 = upload.chunks.iter().map(|chunk| missed(*chunk)).sum();

@@ -130,9 +130,9 @@ impl Worker {
 
     /// The next bytes of a running upload.
     fn go_on(&mut self, client: &Client) {
-        let open = (0_usize..).zip(&self.uploads).filter(|(_, upload)| {
-            upload.standing == Standing::There && !upload.is_complete()
-        });
+        let open = (0_usize..)
+            .zip(&self.uploads)
+            .filter(|(_, upload)| upload.standing == Standing::There && !upload.is_complete());
         let open: Vec<usize> = open.map(|(at, _)| at).collect();
         let Some(at) = self.chance.one_of(&open).copied() else {
             return self.create(client, Way::Tus);
@@ -155,9 +155,8 @@ impl Worker {
         let left = upload.length().saturating_sub(from);
         let bytes = if to_its_end { left } else { left.min(1 + self.chance.below(100_000)) };
         let body = upload.stretch(from, from + bytes);
-        let mut fields = format!(
-            "Upload-Offset: {from}\r\nContent-Type: application/offset+octet-stream\r\n"
-        );
+        let mut fields =
+            format!("Upload-Offset: {from}\r\nContent-Type: application/offset+octet-stream\r\n");
         if self.chance.once_in(3) {
             let sum = STANDARD.encode(crc32fast::hash(&body).to_be_bytes());
             fields.push_str(&format!("Upload-Checksum: crc32 {sum}\r\n"));
@@ -204,9 +203,9 @@ impl Worker {
 
     fn delete(&mut self, client: &Client) {
         // Parts stay: what was joined of them may still be in the making.
-        let there = (0_usize..).zip(&self.uploads).filter(|(_, upload)| {
-            upload.standing == Standing::There && upload.way != Way::Part
-        });
+        let there = (0_usize..)
+            .zip(&self.uploads)
+            .filter(|(_, upload)| upload.standing == Standing::There && upload.way != Way::Part);
         let there: Vec<usize> = there.map(|(at, _)| at).collect();
         let Some(at) = self.chance.one_of(&there).copied() else { return };
         let Some(upload) = self.uploads.get_mut(at) else { return };

@@ -248,14 +248,7 @@ impl Filesystem for Mount {
         entry(outcome.map(|stat| attributes(&stat)), reply);
     }
 
-    fn link(
-        &self,
-        _: &Request,
-        inode: INodeNo,
-        parent: INodeNo,
-        name: &OsStr,
-        reply: ReplyEntry,
-    ) {
+    fn link(&self, _: &Request, inode: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let outcome = self.power.change(Doing::Change, |disk, fault| {
             failed(fault)?;
             disk.link(inode.0, parent.0, name)
@@ -448,9 +441,9 @@ impl Filesystem for Mount {
     }
 
     fn getxattr(&self, _: &Request, inode: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        let found = self.power.look(|disk| {
-            disk.attributes(inode.0)?.get(name).cloned().ok_or(Errno::NODATA)
-        });
+        let found = self
+            .power
+            .look(|disk| disk.attributes(inode.0)?.get(name).cloned().ok_or(Errno::NODATA));
         value(found, size, reply);
     }
 

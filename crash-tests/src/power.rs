@@ -155,7 +155,8 @@ impl Power {
 
 impl State {
     fn fault(&self, doing: Doing) -> Option<Fault> {
-        let now = |rule: &&Rule| rule.doing == doing && self.done.checked_rem(rule.every) == Some(0);
+        let now =
+            |rule: &&Rule| rule.doing == doing && self.done.checked_rem(rule.every) == Some(0);
         self.rules.iter().find(now).map(|rule| rule.fault)
     }
 }

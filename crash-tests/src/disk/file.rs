@@ -71,8 +71,7 @@ impl Content {
     /// What a kernel does by itself at any time: some pages reach the device, in any order.
     pub(super) fn write_back(&mut self, chance: &mut Chance) {
         self.journal_cut();
-        let some: Vec<usize> =
-            self.dirty.iter().copied().filter(|_| chance.once_in(2)).collect();
+        let some: Vec<usize> = self.dirty.iter().copied().filter(|_| chance.once_in(2)).collect();
         for page in some {
             self.dirty.remove(&page);
             self.keep(page, PAGE / SECTOR);
