@@ -171,8 +171,8 @@ impl Chain<'_> {
     fn faults(&mut self) -> Vec<Rule> {
         let rule = |doing, every, fault| Rule { doing, every, fault };
         match self.chance.below(16) {
-            0 => vec![rule(Doing::Sync, 97, Fault::Error(Errno::IO))],
-            1 => vec![rule(Doing::Write, 41, Fault::Error(Errno::NOSPC))],
+            0 if self.setup.errors => vec![rule(Doing::Sync, 97, Fault::Error(Errno::IO))],
+            1 if self.setup.errors => vec![rule(Doing::Write, 41, Fault::Error(Errno::NOSPC))],
             2 => vec![rule(Doing::Write, 7, Fault::Short(1000))],
             3 => vec![rule(Doing::Sync, 3, Fault::Slow(Duration::from_millis(30)))],
             _ => Vec::new(),

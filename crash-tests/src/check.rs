@@ -86,13 +86,16 @@ fn stands_at(client: &Client, upload: &mut Upload, answer: &Answer, tally: &mut 
         return true;
     };
     if offset < upload.acknowledged {
-        let what = format!("{}: {offset} of {} bytes", upload.path, upload.acknowledged);
+        let what = format!(
+            "{}: {offset} of {} bytes, told by {}",
+            upload.path, upload.acknowledged, upload.told_by
+        );
         tally.lose(Loss::Bytes(upload.acknowledged - offset), what);
     }
     if offset > upload.length() {
         tally.lose(Loss::Answer, format!("{}: {offset} is past its end", upload.path));
     }
-    upload.acknowledged = offset;
+    (upload.acknowledged, upload.told_by) = (offset, "HEAD after a cut");
     match upload.way {
         Way::Tus | Way::Final if upload.is_complete() => {
             compare(client, &upload.path, upload, tally)

@@ -27,6 +27,8 @@ pub struct Setup {
     pub binary: PathBuf,
     /// `storage.durability`.
     pub durability: &'static str,
+    /// Whether writes and syncs also fail before some of the cuts.
+    pub errors: bool,
     /// Where the boot id and the log are kept: no part of the disk that loses power.
     pub scratch: PathBuf,
 }

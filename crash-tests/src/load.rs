@@ -165,7 +165,7 @@ impl Worker {
         let sent = if cut { body.len() / 2 } else { body.len() };
         match client.send_part(&format!("PATCH {path}"), &fields, &body, sent) {
             Ok(answer) if answer.status == 204 => {
-                self.told(at, answer.number("upload-offset"));
+                self.told(at, answer.number("upload-offset"), "PATCH");
                 true
             }
             Ok(answer) => {
@@ -186,19 +186,19 @@ impl Worker {
         let Some(upload) = self.uploads.get(at) else { return };
         let Ok(answer) = client.send(&format!("HEAD {}", upload.path), "", b"") else { return };
         match answer.status {
-            200 | 204 => self.told(at, answer.number("upload-offset")),
+            200 | 204 => self.told(at, answer.number("upload-offset"), "HEAD"),
             _ => self.odd("HEAD", &answer),
         }
     }
 
     /// An offset was told: it is never less than one that was told before.
-    fn told(&mut self, at: usize, offset: Option<u64>) {
+    fn told(&mut self, at: usize, offset: Option<u64>, by: &'static str) {
         let (Some(upload), Some(offset)) = (self.uploads.get_mut(at), offset) else { return };
         if offset < upload.acknowledged {
             let what = format!("{}: {offset} after {}", upload.path, upload.acknowledged);
             self.tally.lose(Loss::Bytes(upload.acknowledged - offset), what);
         }
-        upload.acknowledged = offset;
+        (upload.acknowledged, upload.told_by) = (offset, by);
     }
 
     fn delete(&mut self, client: &Client) {

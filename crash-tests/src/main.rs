@@ -27,6 +27,9 @@ struct Arguments {
     /// The first seed; the groups count on from it.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
+    /// Let writes and syncs fail, too, before some of the cuts.
+    #[arg(long)]
+    errors: bool,
     /// Only one group, with this seed.
     #[arg(long)]
     once: bool,
@@ -71,7 +74,8 @@ fn several(
     for seed in (arguments.seed..).take(usize::try_from(cuts.div_ceil(CUTS)).unwrap_or(0)) {
         let scratch = tempfile::tempdir()?;
         let binary = arguments.binary.canonicalize()?;
-        let setup = Setup { binary, durability, scratch: scratch.path().to_owned() };
+        let errors = arguments.errors;
+        let setup = Setup { binary, durability, errors, scratch: scratch.path().to_owned() };
         let tally = chain::run(&setup, seed)?;
         writeln!(
             out,

@@ -41,6 +41,8 @@ pub struct Upload {
     pub pieces: Vec<(u64, u64)>,
     /// Bytes from the front that were acknowledged.
     pub acknowledged: u64,
+    /// The kind of answer that acknowledged them.
+    pub told_by: &'static str,
     /// Chunks that were acknowledged.
     pub chunks: BTreeSet<u64>,
 }
@@ -50,7 +52,15 @@ impl Upload {
     #[must_use]
     pub fn new(path: String, way: Way, pieces: Vec<(u64, u64)>) -> Self {
         let standing = Standing::There;
-        Self { path, way, standing, pieces, acknowledged: 0, chunks: BTreeSet::new() }
+        Self {
+            path,
+            way,
+            standing,
+            pieces,
+            acknowledged: 0,
+            told_by: "POST",
+            chunks: BTreeSet::new(),
+        }
     }
 
     /// Its length.
