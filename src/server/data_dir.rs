@@ -1,6 +1,7 @@
 //! The data directory: made if need be, and locked for one process.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -101,9 +102,23 @@ pub fn secret_in(path: &Path) -> Result<Secret, ServerError> {
 }
 
 /// Private to its user: uploads lie there as the clients sent them.
+///
+/// Its name, and those above it that were made for it, are on the device afterwards: a file system may
+/// forget a name whose directory was never synced, and everything below it.
 fn create(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    let made = path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+    let made = made.count();
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // Also if it was there: who made it may have been killed before the sync.
+    for parent in path.canonicalize()?.ancestors().skip(1).take(made.max(1)) {
+        match File::open(parent).and_then(|parent| parent.sync_all()) {
+            // An operator who made the directory may keep what is above it to themselves.
+            Err(error) if made == 0 && error.kind() == ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 #[expect(

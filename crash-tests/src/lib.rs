@@ -1,0 +1,13 @@
+//! Power cuts for the gateway, and what is left after them.
+
+pub mod chain;
+pub mod chance;
+pub mod check;
+pub mod client;
+pub mod disk;
+pub mod gateway;
+pub mod load;
+pub mod mount;
+pub mod power;
+pub mod tally;
+pub mod upload;

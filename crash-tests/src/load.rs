@@ -1,0 +1,241 @@
+//! What clients do until the power goes: all kinds of uploads at once, and deletions and downloads.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::chance::Chance;
+use crate::check;
+use crate::client::{Answer, Client};
+use crate::power::Power;
+use crate::tally::{Loss, Tally};
+use crate::upload::{Standing, Upload, Way};
+
+/// Longest upload.
+const LONGEST: u64 = 200 * 1024;
+/// Running uploads of one client, above which it rather goes on with those.
+const MANY: usize = 12;
+
+/// One client, and what it knows.
+#[derive(Debug)]
+pub struct Worker {
+    chance: Chance,
+    /// Its uploads.
+    pub uploads: Vec<Upload>,
+    /// What it found.
+    pub tally: Tally,
+    /// Whether the disk fails at times, and with it the gateway's answers.
+    pub faults: bool,
+}
+
+impl Worker {
+    /// A client that knows nothing yet.
+    #[must_use]
+    pub fn new(chance: Chance) -> Self {
+        Self { chance, uploads: Vec::new(), tally: Tally::default(), faults: false }
+    }
+
+    /// Does one thing after the other until the power is gone.
+    pub fn run(&mut self, client: &Client, power: &Power) {
+        while power.is_on() {
+            let open = self.uploads.iter().filter(|upload| !upload.is_complete()).count();
+            match self.chance.below(14) {
+                0..=2 if open < MANY => self.create(client, Way::Tus),
+                3 if open < MANY => self.join(client),
+                4 if open < MANY => self.begin_chunks(client),
+                5 => self.delete(client),
+                6 => self.download(client),
+                _ => self.go_on(client),
+            }
+        }
+    }
+
+    /// A seed of its own for each upload.
+    fn piece(&mut self) -> (u64, u64) {
+        let most = if self.chance.once_in(3) { LONGEST } else { 20_000 };
+        (self.chance.number(), 1 + self.chance.below(most))
+    }
+
+    /// A creation, at times with its bytes, at times with only a part of them.
+    fn create(&mut self, client: &Client, way: Way) {
+        let piece = self.piece();
+        let mut upload = Upload::new(String::new(), way, vec![piece]);
+        let (mut fields, mut body) = (format!("Upload-Length: {}\r\n", piece.1), Vec::new());
+        if upload.way == Way::Part {
+            fields.push_str("Upload-Concat: partial\r\n");
+        }
+        if self.chance.once_in(2) {
+            let bytes = if self.chance.once_in(2) { piece.1 } else { self.chance.below(piece.1) };
+            body = upload.stretch(0, bytes);
+            fields.push_str("Content-Type: application/offset+octet-stream\r\n");
+        }
+        let Ok(answer) = client.send("POST /files", &fields, &body) else { return };
+        if answer.status != 201 {
+            return self.odd("creation", &answer);
+        }
+        upload.path = answer.field("location").unwrap_or_default().to_owned();
+        // The answer to a creation without bytes has no offset.
+        upload.acknowledged = answer.number("upload-offset").unwrap_or(0);
+        self.uploads.push(upload);
+    }
+
+    /// Parts that are finished or not, then what joins them.
+    fn join(&mut self, client: &Client) {
+        let before = self.uploads.len();
+        for _ in 0..2 {
+            self.create(client, Way::Part);
+        }
+        for at in before..self.uploads.len() {
+            while self.uploads.get(at).is_some_and(|part| !part.is_complete()) {
+                if !self.patch(client, at, true) {
+                    return;
+                }
+            }
+        }
+        let parts: Vec<&Upload> = self.uploads.iter().skip(before).collect();
+        let [first, second] = parts.as_slice() else { return };
+        let fields = format!("Upload-Concat: final;{} {}\r\n", first.path, second.path);
+        let pieces = [first.pieces.as_slice(), second.pieces.as_slice()].concat();
+        let Ok(answer) = client.send("POST /files", &fields, b"") else { return };
+        if answer.status != 201 {
+            return self.odd("joining", &answer);
+        }
+        let path = answer.field("location").unwrap_or_default().to_owned();
+        let mut upload = Upload::new(path, Way::Final, pieces);
+        upload.acknowledged = upload.length();
+        self.uploads.push(upload);
+    }
+
+    fn begin_chunks(&mut self, client: &Client) {
+        let piece = self.piece();
+        let size = 1 + self.chance.below(40_000);
+        let size = size.max(piece.1 / 12 + 1);
+        let name = format!("/chunked-upload/cut-{:016x}", self.chance.number());
+        let upload = Upload::new(name, Way::Chunks(size), vec![piece]);
+        let chunk = self.chance.below(piece.1.div_ceil(size));
+        self.put(client, upload, chunk);
+    }
+
+    /// Sends a chunk; only what was acknowledged once is remembered at all.
+    fn put(&mut self, client: &Client, mut upload: Upload, chunk: u64) {
+        let sent = check::put_chunk(client, &upload, chunk);
+        match sent {
+            Ok(answer) if answer.status == 200 => drop(upload.chunks.insert(chunk)),
+            Ok(answer) => self.odd("a chunk", &answer),
+            Err(_) => {}
+        }
+        if !upload.chunks.is_empty() {
+            self.uploads.push(upload);
+        }
+    }
+
+    /// The next bytes of a running upload.
+    fn go_on(&mut self, client: &Client) {
+        let open = (0_usize..)
+            .zip(&self.uploads)
+            .filter(|(_, upload)| upload.standing == Standing::There && !upload.is_complete());
+        let open: Vec<usize> = open.map(|(at, _)| at).collect();
+        let Some(at) = self.chance.one_of(&open).copied() else {
+            return self.create(client, Way::Tus);
+        };
+        let Some(upload) = self.uploads.get(at) else { return };
+        match upload.way {
+            Way::Chunks(size) => {
+                let chunk = self.chance.below(upload.length().div_ceil(size));
+                let upload = self.uploads.swap_remove(at);
+                self.put(client, upload, chunk);
+            }
+            Way::Tus | Way::Part | Way::Final => drop(self.patch(client, at, false)),
+        }
+    }
+
+    /// A PATCH: whole or cut off, with a checksum or without. Says whether it was acknowledged.
+    fn patch(&mut self, client: &Client, at: usize, to_its_end: bool) -> bool {
+        let Some(upload) = self.uploads.get(at) else { return false };
+        let (path, from) = (upload.path.clone(), upload.acknowledged);
+        let left = upload.length().saturating_sub(from);
+        let bytes = if to_its_end { left } else { left.min(1 + self.chance.below(100_000)) };
+        let body = upload.stretch(from, from + bytes);
+        let mut fields =
+            format!("Upload-Offset: {from}\r\nContent-Type: application/offset+octet-stream\r\n");
+        if self.chance.once_in(3) {
+            let sum = STANDARD.encode(crc32fast::hash(&body).to_be_bytes());
+            fields.push_str(&format!("Upload-Checksum: crc32 {sum}\r\n"));
+        }
+        let cut = !to_its_end && self.chance.once_in(5);
+        let sent = if cut { body.len() / 2 } else { body.len() };
+        match client.send_part(&format!("PATCH {path}"), &fields, &body, sent) {
+            Ok(answer) if answer.status == 204 => {
+                self.told(at, answer.number("upload-offset"), "PATCH");
+                true
+            }
+            Ok(answer) => {
+                if answer.status != 409 {
+                    self.odd("PATCH", &answer);
+                }
+                self.ask(client, at);
+                false
+            }
+            Err(_) => {
+                self.ask(client, at);
+                false
+            }
+        }
+    }
+
+    fn ask(&mut self, client: &Client, at: usize) {
+        let Some(upload) = self.uploads.get(at) else { return };
+        let Ok(answer) = client.send(&format!("HEAD {}", upload.path), "", b"") else { return };
+        match answer.status {
+            200 | 204 => self.told(at, answer.number("upload-offset"), "HEAD"),
+            _ => self.odd("HEAD", &answer),
+        }
+    }
+
+    /// An offset was told: it is never less than one that was told before.
+    fn told(&mut self, at: usize, offset: Option<u64>, by: &'static str) {
+        let (Some(upload), Some(offset)) = (self.uploads.get_mut(at), offset) else { return };
+        if offset < upload.acknowledged {
+            let what = format!("{}: {offset} after {}", upload.path, upload.acknowledged);
+            self.tally.lose(Loss::Bytes(upload.acknowledged - offset), what);
+        }
+        (upload.acknowledged, upload.told_by) = (offset, by);
+    }
+
+    fn delete(&mut self, client: &Client) {
+        // Parts stay: what was joined of them may still be in the making.
+        let there = (0_usize..)
+            .zip(&self.uploads)
+            .filter(|(_, upload)| upload.standing == Standing::There && upload.way != Way::Part);
+        let there: Vec<usize> = there.map(|(at, _)| at).collect();
+        let Some(at) = self.chance.one_of(&there).copied() else { return };
+        let Some(upload) = self.uploads.get_mut(at) else { return };
+        upload.standing = Standing::Going;
+        match client.send(&format!("DELETE {}", upload.path), "", b"") {
+            Ok(answer) if answer.status == 204 => upload.standing = Standing::Gone,
+            Ok(answer) => self.odd("DELETE", &answer),
+            Err(_) => {}
+        }
+    }
+
+    fn download(&mut self, client: &Client) {
+        let done = self.uploads.iter().filter(|upload| {
+            upload.standing == Standing::There && upload.way == Way::Tus && upload.is_complete()
+        });
+        let done: Vec<&Upload> = done.collect();
+        let Some(upload) = self.chance.one_of(&done) else { return };
+        let Ok(answer) = client.send(&format!("GET {}", upload.path), "", b"") else { return };
+        if answer.status != 200 {
+            self.odd("GET", &answer);
+        } else if answer.body != upload.bytes() {
+            self.tally.lose(Loss::File, format!("{}: served wrong", upload.path));
+        }
+    }
+
+    /// An answer that nothing the client did explains.
+    fn odd(&mut self, what: &str, answer: &Answer) {
+        if !self.faults {
+            let text = String::from_utf8_lossy(&answer.body);
+            self.tally.lose(Loss::Answer, format!("{what}: {} {text}", answer.status));
+        }
+    }
+}
