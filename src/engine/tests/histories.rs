@@ -12,8 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::engine::{Body, ChunkOrder, ChunkStart, PutOrder, PutStart, WhenCut};
 use crate::storage::Tail;
-use crate::storage::blob::{FsBlobStore, FsSettings};
-use crate::storage::session::sled::{SledSessionStore, SledSettings};
+use crate::storage::contract::on_disk;
 use crate::upload::{ChunkClaim, Quota, Refusal};
 use reference::{CHUNK, Held, LENGTH, Upload, fill, front};
 use step::{End, SLOTS, Step, steps};
@@ -411,11 +410,7 @@ proptest! {
     fn random_histories_on_a_disk_are_what_the_reference_says(silent: bool, steps in steps()) {
         let directory = TempDir::new().unwrap();
         let mut house = House::new();
-        let blobs = directory.path().join("blobs");
-        let blobs = FsSettings { reserve_bytes: 0, ..FsSettings::new(blobs) };
-        house.blobs = Arc::new(FsBlobStore::open(&blobs).unwrap());
-        let sled = SledSettings::new(directory.path().join("sessions"));
-        house.sessions = Arc::new(SledSessionStore::open(&sled).unwrap());
+        (house.sessions, house.blobs) = on_disk::stores(directory.path());
         live(house, silent, steps);
     }
 }
