@@ -57,11 +57,9 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    async fn sweep_one(self: &Arc<Self>, id: UploadId) -> Result<(), EngineError> {
+    pub(super) async fn sweep_one(self: &Arc<Self>, id: UploadId) -> Result<(), EngineError> {
         let Some(stored) = self.sessions.get(id)? else { return Ok(()) };
         match stored.session.phase() {
-            // Somebody is writing it, so it was recovered before; a sweep disturbs nobody.
-            Phase::Receiving if self.leases.is_taken(id) => Ok(()),
             Phase::Receiving => self.recovered(stored).await.map(drop),
             Phase::Assembling => {
                 self.expect_parts(&stored.session);
@@ -79,9 +77,10 @@ impl Shared {
             return Ok(stored);
         }
         let id = stored.session.id();
-        // Whoever recovers it right now is waited for; whoever writes it has recovered it before.
+        // Whoever recovers it right now is waited for: the sweep must not be through before it has
+        // looked whether that is needed. Whoever writes it has recovered it before.
         let patience = self.settings.takeover_timeout;
-        let Ok(_lease) = self.leases.claim(id, Claim::Inspect, patience).await else {
+        let Ok(_lease) = self.leases.claim(id, Claim::Recover, patience).await else {
             return Ok(self.sessions.get(id)?.unwrap_or(stored));
         };
         let stored = self.sessions.get(id)?.ok_or(EngineError::NotFound)?;

@@ -42,13 +42,17 @@ pub(in crate::engine) enum Claim {
     Terminate,
     /// Look: takes over from a silent holder of the whole, reads beside all others.
     Inspect,
+    /// Recover: waits for whoever is about to recover it, and leaves alone whoever has.
+    Recover,
 }
 
 impl Claim {
     pub(super) const fn scope(self) -> Scope {
         match self {
             Self::Chunk(chunk) => Scope::Chunk(chunk),
-            Self::Append(_) | Self::Replace | Self::Terminate | Self::Inspect => Scope::Whole,
+            Self::Append(_) | Self::Replace | Self::Terminate | Self::Inspect | Self::Recover => {
+                Scope::Whole
+            }
         }
     }
 }
@@ -281,7 +285,8 @@ impl Seat {
                 self.stop(&mut gate, StopReason::TakenOver);
                 Approach::Wait
             }
-            (Activity::Writing, Claim::Inspect) => Approach::LeaveAlone,
+            (Activity::Writing, Claim::Inspect)
+            | (Activity::Receiving | Activity::Writing, Claim::Recover) => Approach::LeaveAlone,
             (Activity::Preparing | Activity::Settling, _)
             | (Activity::Writing, Claim::Append(_) | Claim::Chunk(_) | Claim::Replace) => {
                 Approach::Wait

@@ -43,6 +43,25 @@ async fn after_a_kill_everything_that_was_written_is_kept() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_sweep_meets_does_not_keep_an_upload_from_being_recovered() {
+    let house = House::new();
+    let engine = swept(&house, "this").await;
+    let id = crashed(&house, "this", b"abc", b"def", Tail::Keep).await;
+    engine.shared.recovered.store(false, Ordering::SeqCst);
+    let request = engine.shared.leases.take(id).unwrap();
+    let sweep = tokio::spawn({
+        let shared = Arc::clone(&engine.shared);
+        async move { shared.sweep_one(id).await }
+    });
+    tokio::task::yield_now().await;
+    // Its owner was somebody else: it goes without having looked at the blob.
+    drop(request);
+    sweep.await.unwrap().unwrap();
+    engine.shared.recovered.store(true, Ordering::SeqCst);
+    assert_eq!(stands_at(&engine, id).await, 6);
+}
+
+#[tokio::test]
 async fn after_a_power_cut_the_committed_offset_counts() {
     let house = House::new();
     let id = crashed(&house, "before", b"abc", b"def", Tail::Keep).await;

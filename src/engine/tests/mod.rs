@@ -9,12 +9,14 @@
 //! | `expiry` | the reaper |
 //! | `quotas` | what one owner may have |
 //! | `faults` | stores that fail |
+//! | `histories` | random steps, compared with a plain model |
 
 mod adopting;
 mod chunks;
 mod crashes;
 mod expiry;
 mod faults;
+mod histories;
 mod joining;
 mod puts;
 mod quotas;

@@ -6,5 +6,6 @@
 
 pub mod blob;
 pub mod label;
+pub mod on_disk;
 pub mod session;
 pub mod take_in;
