@@ -16,9 +16,8 @@ use crate::client::Client;
 
 /// A start or a stop that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Runs the rest of its arguments with the file `$1` in the place of the boot id.
-const ANOTHER_BOOT: &str =
-    "mount --bind \"$1\" /proc/sys/kernel/random/boot_id && shift && exec \"$@\"";
+/// It does not outlive us. Runs the rest of its arguments with the file `$1` in the place of the boot id.
+const ANOTHER_BOOT: &str = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id && shift && exec setpriv --pdeathsig KILL \"$@\"";
 
 /// How the gateway is started.
 #[derive(Clone, Debug)]
