@@ -60,7 +60,9 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The session with this id, if there is one.
     ///
-    /// A record that cannot be read is an error that names the id; it does not hide the others.
+    /// A record that cannot be read is an error that names the id; it does not hide the others. Once a
+    /// commit could not be made durable, nothing is read any more: what is in memory may be ahead of
+    /// the device, and whoever told it would break a promise.
     ///
     /// # Errors
     ///

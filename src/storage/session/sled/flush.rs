@@ -79,6 +79,15 @@ impl Flusher {
         self.shared.queue().check()
     }
 
+    /// Whether what can be read can also be believed.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Database`] after a flush that failed: memory is then ahead of the device.
+    pub(super) fn sound(&self) -> Result<(), StorageError> {
+        self.shared.queue().sound()
+    }
+
     /// Waits until everything written before this call is flushed.
     pub(super) async fn flushed(&self) -> Result<(), StorageError> {
         let (answer, wait) = oneshot::channel();
@@ -109,9 +118,13 @@ impl Flusher {
 
 impl Queue {
     fn check(&self) -> Result<(), StorageError> {
+        self.sound()?;
+        if self.closing { Err(StorageError::Closed) } else { Ok(()) }
+    }
+
+    fn sound(&self) -> Result<(), StorageError> {
         match &self.failed {
             Some(what) => Err(SledTrouble::Flush(what.clone()).into()),
-            None if self.closing => Err(StorageError::Closed),
             None => Ok(()),
         }
     }

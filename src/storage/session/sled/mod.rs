@@ -269,6 +269,7 @@ impl SessionStore for SledSessionStore {
     }
 
     fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
+        self.flusher.sound()?;
         match self.read(id) {
             // A long record may lose its pieces to a commit between two looks: look once more
             // while nobody can commit.

@@ -211,3 +211,15 @@ async fn a_database_from_before_there_were_owners_is_listed_once() {
     drop(store);
     assert_eq!(open(&directory).unwrap().holdings(owner, None, 10).unwrap(), []);
 }
+
+#[tokio::test]
+async fn after_a_flush_that_failed_nothing_is_told_that_the_device_may_not_have() {
+    let directory = TempDir::new().unwrap();
+    let mut store = open(&directory).unwrap();
+    let session = session_expiring_at(UploadId::generate(), 10);
+    store.create(&session).await.unwrap();
+    store.flusher = Flusher::start(Box::new(|| Err("no device".to_owned())), None).unwrap();
+    assert!(store.get(session.id()).is_ok(), "nothing has failed yet");
+    assert!(store.commit(&session, Revision::FIRST).await.is_err());
+    assert!(matches!(store.get(session.id()), Err(StorageError::Database(_))));
+}
