@@ -252,9 +252,13 @@ fn extensions(settings: &Settings, doubts: &mut Doubts) {
 fn counts(settings: &Settings, doubts: &mut Doubts) {
     let workers = settings.server.workers.map_or(1, usize::from);
     let max_chunks = usize::try_from(settings.uploads.max_chunks).unwrap_or(usize::MAX);
+    let max_streams = usize::try_from(settings.server.max_streams).unwrap_or(usize::MAX);
+    let per_address = settings.server.max_connections_per_address.map_or(1, |count| count.0);
     for (section, key, value, least, most) in [
         ("server", "workers", workers, 1, 1024),
         ("server", "max_connections", settings.server.max_connections, 1, 1_000_000),
+        ("server", "max_connections_per_address", per_address, 1, 1_000_000),
+        ("server", "max_streams", max_streams, 16, 65_536),
         ("tus", "max_parts", settings.tus.max_parts, 1, 100_000),
         ("uploads", "max_chunks", max_chunks, 1, 1_000_000),
         ("auth.forward", "max_requests", settings.auth.forward.max_requests, 1, 10_000),
@@ -284,6 +288,7 @@ fn sizes(settings: &Settings, doubts: &mut Doubts) {
         ("storage", "checkpoint_bytes", storage.checkpoint_bytes, Size::kib(64), most),
         ("performance", "batch_size", performance.batch_size, Size::kib(4), Size::mib(64)),
         ("performance", "read_buffer", performance.read_buffer, Size::kib(4), Size::mib(64)),
+        ("performance", "memory_budget", performance.memory_budget, Size::mib(1), most),
     ] {
         if value < least || value > most {
             let range = format!("between {least} and {most}");

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::absent;
 use super::address::Listen;
 use super::duration::Span;
+use super::quota::Count;
 use super::size::Size;
 
 mod auth;
@@ -81,6 +82,11 @@ pub struct Server {
     pub workers: Option<NonZeroUsize>,
     /// Connections at once, over all listeners.
     pub max_connections: usize,
+    /// Connections of one address, or requests in progress of one client behind a trusted proxy.
+    #[serde(with = "absent::none")]
+    pub max_connections_per_address: Option<Count>,
+    /// Requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
     /// HTTP/2 without TLS, for clients and proxies that know it in advance.
     pub h2c: bool,
 }
@@ -191,7 +197,8 @@ pub struct Timeouts {
 pub struct Network {
     /// How often TCP asks a silent peer whether it is still there.
     pub keepaliveinterval: Span,
-    /// A body slower than this many bytes a second over a `readtimeout` is ended; 0 switches it off.
+    /// A body slower than this many bytes a second over a `readtimeout` is ended, and an answer that is
+    /// taken more slowly over a `writetimeout`; 0 switches it off.
     pub min_rate: Size,
     /// After an early refusal at most this much is read on.
     pub linger_size: Size,
@@ -241,8 +248,10 @@ pub enum Durability {
 pub struct Performance {
     /// Most bytes of one batch from a socket to the disk.
     pub batch_size: Size,
-    /// Bytes read from disk at a time for a download.
+    /// Most bytes read from disk at a time for a download.
     pub read_buffer: Size,
+    /// Memory for bodies on their way, half for each direction; who finds none free waits.
+    pub memory_budget: Size,
     /// Threads of the engine: syncs and commits.
     pub engine_threads: usize,
     /// Most threads that wait for the disk at once.

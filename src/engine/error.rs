@@ -33,6 +33,9 @@ pub enum EngineError {
         /// Where the upload stands; `None` if it was not created.
         offset: Option<UploadOffset>,
     },
+    /// The process may not open another file for now; nothing was changed.
+    #[error("no descriptor is left for the upload's file")]
+    Overloaded,
     /// The gateway is shutting down; what had arrived was kept.
     #[error("the gateway is shutting down")]
     ShuttingDown,
@@ -55,6 +58,7 @@ impl From<StorageError> for EngineError {
             StorageError::Missing(_) => Self::NotFound,
             StorageError::Conflict => Self::Busy,
             StorageError::Closed => Self::ShuttingDown,
+            StorageError::NoDescriptor => Self::Overloaded,
             StorageError::Damaged { .. }
             | StorageError::Record { .. }
             | StorageError::Io { .. }

@@ -326,6 +326,9 @@ fn failed(error: &EngineError) -> Refusal {
         EngineError::NotFound => not_found(),
         EngineError::Busy => (StatusCode::CONFLICT, "a request is writing this upload"),
         EngineError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
+        EngineError::Overloaded => {
+            (StatusCode::SERVICE_UNAVAILABLE, "no descriptor is left for the upload's file")
+        }
         EngineError::Refused(_) | EngineError::TakenOver { .. } => {
             (StatusCode::CONFLICT, "the upload is not in a state for this")
         }

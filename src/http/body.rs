@@ -9,7 +9,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use actix_web::web::{Bytes, Payload};
@@ -22,6 +22,8 @@ use crate::upload::{Metadata, Session, UploadOffset};
 
 use super::connection::Connection;
 use super::failure::{Failure, after_settling};
+use super::gateway::Gateway;
+use super::memory::{Budget, Held};
 use super::pace::{Pace, Slowness};
 use super::settings::HttpSettings;
 
@@ -138,19 +140,23 @@ impl<S: Source> Body<S> {
     pub(super) async fn pour(
         mut self,
         mut transfer: Transfer,
-        settings: &HttpSettings,
+        gateway: &Gateway,
     ) -> Result<Session, Failure> {
+        let settings = &gateway.settings;
         let mut pace = Pace::new(settings, Instant::now());
         let mut ticks = interval(pace.tick());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut room = Room::new(&gateway.memory.uploads, settings.batch_bytes);
         loop {
             let next = |cx: &mut Context<'_>| {
-                self.step(cx, &mut transfer, &mut pace, &mut ticks, settings.batch_bytes)
+                self.step(cx, &mut transfer, &mut pace, &mut ticks, &mut room)
             };
             match poll_fn(next).await {
                 Step::Write => {
                     let (bytes, started) = (total(&self.batch), Instant::now());
-                    if let Err(failed) = transfer.write(&mut self.batch).await {
+                    let written = transfer.write(&mut self.batch).await;
+                    room.give_back();
+                    if let Err(failed) = written {
                         let settled = transfer.halt().await.map(|session| session.offset());
                         return Err(after_settling(failed, settled).into());
                     }
@@ -186,16 +192,18 @@ impl<S: Source> Body<S> {
         transfer: &mut Transfer,
         pace: &mut Pace,
         ticks: &mut Interval,
-        batch_bytes: usize,
+        room: &mut Room,
     ) -> Poll<Step> {
         if transfer.poll_stopped(cx).is_ready() {
             return Poll::Ready(Step::Stopped);
         }
-        let filled = self.fill(cx, batch_bytes);
+        let filled = room.poll_hold(cx, pace).map(|()| self.fill(cx, room.batch_bytes));
         if !self.batch.is_empty() {
             return Poll::Ready(Step::Write);
         }
-        if filled.is_ready() {
+        // Whoever waits for its client holds no memory.
+        room.give_back();
+        if filled == Poll::Ready(Poll::Ready(())) {
             return Poll::Ready(match self.end.take() {
                 Some(Err(cut)) => Step::Cut(cut),
                 Some(Ok(())) | None => Step::Whole,
@@ -203,7 +211,9 @@ impl<S: Source> Body<S> {
         }
         while ticks.poll_tick(cx).is_ready() {
             transfer.checkpoint_if_due();
-            if let Some(slowness) = pace.judge(Instant::now()) {
+            if !room.is_awaited()
+                && let Some(slowness) = pace.judge(Instant::now())
+            {
                 return Poll::Ready(Step::Slow(slowness));
             }
         }
@@ -232,6 +242,53 @@ impl<S: Source> Body<S> {
             }
         }
         Poll::Ready(())
+    }
+}
+
+/// Memory for the batches of one body.
+struct Room {
+    budget: Budget,
+    batch_bytes: usize,
+    held: Option<Held>,
+    /// Since when some is waited for, and how it comes.
+    awaited: Option<(Instant, Pin<Box<dyn Future<Output = Held>>>)>,
+}
+
+impl Room {
+    fn new(budget: &Budget, batch_bytes: usize) -> Self {
+        Self { budget: budget.clone(), batch_bytes, held: None, awaited: None }
+    }
+
+    /// Ready once there is room for a batch. The client has no part in the time that it takes.
+    fn poll_hold(&mut self, cx: &mut Context<'_>, pace: &mut Pace) -> Poll<()> {
+        if self.held.is_some() {
+            return Poll::Ready(());
+        }
+        if self.awaited.is_none() {
+            self.held = self.budget.try_hold(self.batch_bytes);
+            if self.held.is_some() {
+                return Poll::Ready(());
+            }
+        }
+        let wait = || {
+            let held: Pin<Box<dyn Future<Output = Held>>> =
+                Box::pin(self.budget.clone().hold(self.batch_bytes));
+            (Instant::now(), held)
+        };
+        let (since, held) = self.awaited.get_or_insert_with(wait);
+        let (since, held) = (*since, ready!(held.as_mut().poll(cx)));
+        let now = Instant::now();
+        pace.progressed(0, now.saturating_duration_since(since), now);
+        (self.held, self.awaited) = (Some(held), None);
+        Poll::Ready(())
+    }
+
+    const fn is_awaited(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    fn give_back(&mut self) {
+        self.held = None;
     }
 }
 

@@ -161,7 +161,7 @@ async fn add(
     let (session, arrival) = match started {
         ChunkStart::There(session) => (session, Arrival::Before),
         ChunkStart::Receive(transfer) => {
-            let poured = body.pour(transfer, &call.gateway.settings).await;
+            let poured = body.pour(transfer, call.gateway).await;
             (poured.map_err(settled)?, Arrival::Now)
         }
     };

@@ -48,6 +48,8 @@ pub struct Connection(Arc<Shared>);
 
 struct Shared {
     ends: Ends,
+    /// More requests in progress end the connection.
+    max_running: usize,
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
     /// How many had been read when the last request ended.
@@ -100,9 +102,13 @@ impl Connection {
     /// Most bytes of interim answers that may wait to be written.
     pub const INTERIM_BYTES: usize = 4096;
 
-    pub(super) fn new(ends: Ends) -> Self {
+    pub(super) fn new(ends: Ends, max_streams: u32) -> Self {
+        // HTTP/1 has one request after the other. A client is told its bound only by the first frame it
+        // gets, and requests that it took back may still be at work for a moment.
+        let max_running = usize::try_from(max_streams).unwrap_or(usize::MAX).saturating_mul(4);
         Self(Arc::new(Shared {
             ends,
+            max_running,
             read_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
             read_before: AtomicU64::new(0),
@@ -214,7 +220,10 @@ impl Connection {
     }
 
     pub(super) fn request_begins(&self) {
-        self.0.running.fetch_add(1, Ordering::AcqRel);
+        if self.0.running.fetch_add(1, Ordering::AcqRel) >= self.0.max_running {
+            tracing::debug!(connection = ?self, "too many requests at once; connection ended");
+            self.close();
+        }
         self.0.turn.fetch_add(1, Ordering::AcqRel);
         if self.framing() == Framing::Http1 {
             unpoisoned(&self.0.interim).open = true;
@@ -354,7 +363,7 @@ mod tests {
     const INTERIM: &[u8] = b"HTTP/1.1 104 Upload Resumption Supported\r\nUpload-Offset: 7\r\n\r\n";
 
     fn connection(framing: Framing) -> Connection {
-        Connection::new(Ends { peer: None, local: None, carrier: Carrier::Unix, framing })
+        Connection::new(Ends { peer: None, local: None, carrier: Carrier::Unix, framing }, 2)
     }
 
     #[test]
@@ -394,6 +403,15 @@ mod tests {
         let sent = (0..1000).take_while(|_| connection.send_interim(INTERIM).is_ok()).count();
         assert_eq!(sent, Connection::INTERIM_BYTES / INTERIM.len());
         assert_eq!(connection.send_interim(INTERIM), Err(InterimRefused::Full));
+    }
+
+    #[test]
+    fn four_times_as_many_requests_as_were_allowed_end_a_connection() {
+        let connection = connection(Framing::Http2);
+        (0..8).for_each(|_| connection.request_begins());
+        assert!(!connection.is_closed());
+        connection.request_begins();
+        assert!(connection.is_closed());
     }
 
     #[test]

@@ -34,8 +34,9 @@ pub(super) fn send(
     if answer.content.length() == 0 {
         return Ok((answer.head, Tail::Nothing));
     }
-    let buffer_bytes = call.gateway.settings.read_buffer_bytes;
-    let body = FileBody::new(opened, answer.content, buffer_bytes);
+    let Gateway { settings, memory, .. } = call.gateway;
+    let memory = memory.downloads.clone();
+    let body = FileBody::new(opened, answer.content, settings.read_buffer_bytes, memory);
     Ok((answer.head, Tail::Body(BoxBody::new(body))))
 }
 

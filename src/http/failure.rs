@@ -68,6 +68,9 @@ fn log(error: &EngineError, upload: Option<UploadId>) {
         }
         EngineError::Busy => tracing::warn!(upload = %id, "the writer of {id} does not let go"),
         EngineError::NoRoom { .. } => tracing::warn!(upload = %id, "no room for {id}"),
+        EngineError::Overloaded => {
+            tracing::warn!(upload = %id, "no descriptor is left for {id}; see docs/limits.md");
+        }
         EngineError::NotFound
         | EngineError::Refused(_)
         | EngineError::ChecksumMismatch { .. }
@@ -97,6 +100,7 @@ fn problem(error: EngineError) -> Problem {
         EngineError::TakenOver { offset } => Problem::TakenOver { offset },
         EngineError::Busy => Problem::Busy,
         EngineError::NoRoom { offset } => Problem::NoRoom { offset },
+        EngineError::Overloaded => Problem::Overloaded,
         EngineError::ShuttingDown => Problem::ShuttingDown,
         EngineError::Storage(_) => Problem::Internal,
     }

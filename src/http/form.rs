@@ -66,7 +66,7 @@ async fn take(
     let transfer = gateway.engine.create_with_body(new, first).await;
     let transfer = transfer.map_err(|error| Failure::from(error).problem(None))?;
     let id = transfer.id();
-    let poured = body.pour(transfer, settings).await;
+    let poured = body.pour(transfer, gateway).await;
     let session = poured.map_err(|failure| failure.problem(Some(id)).with_nothing_kept())?;
     Ok(stored(&session, &call.place, began.elapsed()))
 }

@@ -14,6 +14,7 @@ use crate::protocol::tus::{Extension, Profile};
 use crate::upload::{NewSession, Timestamp};
 
 use super::arrival;
+use super::memory::Memory;
 use super::service_url::ServiceUrl;
 use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
 
@@ -25,6 +26,8 @@ pub struct Gateway {
     pub(super) settings: HttpSettings,
     pub(super) profile: Profile,
     pub(super) cors: CorsPolicy,
+    /// What bodies on their way may take.
+    pub(super) memory: Memory,
     /// Chunk headers, if they are on.
     pub(super) chunks: Option<Chunking>,
     /// Where ejabberd asks for slots.
@@ -76,7 +79,18 @@ impl Gateway {
             Chunking { terms, names: chunks.names.clone() }
         });
         let service_urls = Vec::new();
-        Ok(Self { engine, authority, settings, profile, cors, chunks, service_urls, outside })
+        let memory = Memory::new(settings.memory_bytes);
+        Ok(Self {
+            engine,
+            authority,
+            settings,
+            profile,
+            cors,
+            memory,
+            chunks,
+            service_urls,
+            outside,
+        })
     }
 
     /// Lets ejabberd ask for slots at these addresses.

@@ -87,6 +87,8 @@ mod tests {
         idle_timeout: Duration::from_secs(60),
         linger: Duration::from_secs(10),
         linger_bytes: 4 * 1024 * 1024,
+        min_rate_bytes_per_second: 0,
+        max_streams: 128,
     };
 
     #[test]

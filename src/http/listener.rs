@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use super::bind::{Bound, SocketFile, bind};
 use super::connection::OpenConnections;
 use super::settings::{ListenAddress, ListenerSettings, ServerSettings};
+use super::shares::Shares;
 use super::tls::Certificates;
 use super::transport::Stream;
 use super::turn::{AnswerBody, Turns};
@@ -196,10 +197,18 @@ where
 {
     let mut builder = server(listeners, settings)?;
     let signal = builder.graceful_shutdown_signal();
+    let shares = Shares::new(settings.max_connections_per_address);
     let (mut addresses, mut sockets, mut certificates) = (Vec::new(), Vec::new(), Vec::new());
     for listener in listeners {
         let secured = secure(listener)?;
-        let welcome = Welcome::new(listener, settings, hooks, secured.clone(), signal.clone());
+        let welcome = Welcome::new(
+            listener,
+            settings,
+            hooks,
+            shares.clone(),
+            secured.clone(),
+            signal.clone(),
+        );
         let app = (factory.clone(), settings.clone(), hooks.expect.clone(), signal.clone());
         match bind(&listener.address, settings.backlog)? {
             Bound::Tcp(socket, address) => {

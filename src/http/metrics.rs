@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
@@ -212,7 +212,11 @@ struct ConnectionCollector(OpenConnections);
 impl Collector for ConnectionCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let open = u64::try_from(self.0.get()).unwrap_or(u64::MAX);
-        gauge(&mut encoder, "connections_open", "Connections to the upload side", None, open)
+        gauge(&mut encoder, "connections_open", "Connections to the upload side", None, open)?;
+        let refused = ConstCounter::new(self.0.refused());
+        let help = "Connections closed because their address had as many as it may have";
+        let name = "connections_refused";
+        refused.encode(encoder.encode_descriptor(name, help, None, refused.metric_type())?)
     }
 }
 
@@ -292,6 +296,7 @@ mod tests {
             ("tidegate_recovered_bytes_total", "5"),
             ("tidegate_store_flushes_total", "1"),
             ("tidegate_connections_open", "0"),
+            ("tidegate_connections_refused_total", "0"),
         ] {
             assert_eq!(value(&text, name), Some(expected), "{name} in\n{text}");
         }

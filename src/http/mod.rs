@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `routes` | every URL |
 //! | `gateway` | what the handlers share |
+//! | `admission` | what is refused because it takes more than its share |
 //! | `call` | one request: its head, where it came in, who asks |
 //! | `arrival` | whose word about where it comes from is believed |
 //! | `tus` | the handlers of tus |
@@ -16,6 +17,7 @@
 //! | `download` | `GET`, and the download side of `HEAD` |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
+//! | `memory` | how much all bodies together may take |
 //! | `file_body` | the other way: stretches of a file as a response body |
 //! | `expect` | `Expect: 100-continue`: refusals before the body is sent |
 //! | `reply` | response heads become responses |
@@ -29,6 +31,10 @@
 //! | `interlude` | what may arrive between two requests, and for how long |
 //! | `connection` | the handle by which a handler reaches its connection |
 //! | `open_connections` | how many there are |
+//! | `shares` | how many one address has |
+//! | `frames` | the bounds of HTTP/2 |
+//! | `outflow` | when a peer takes an answer too slowly |
+//! | `alarm` | a timer that is set again and again |
 //! | `welcome` | what happens between `accept` and the first request |
 //! | `turn` | tells the connection when a request begins and its answer ends |
 //! | `tls` | certificates that are reloaded when their files change |
@@ -45,6 +51,8 @@
 //! | `settings` | what the HTTP side is told at start |
 
 pub mod admin;
+mod admission;
+mod alarm;
 mod arrival;
 mod bind;
 mod body;
@@ -56,12 +64,15 @@ pub mod expect;
 mod failure;
 mod file_body;
 mod form;
+mod frames;
 mod gateway;
 mod interlude;
 mod labels;
 pub mod listener;
+mod memory;
 pub mod metrics;
 mod open_connections;
+mod outflow;
 pub mod owner_view;
 mod pace;
 mod process;
@@ -70,6 +81,7 @@ pub mod routes;
 pub mod service_url;
 pub mod session_view;
 pub mod settings;
+mod shares;
 pub mod sides;
 mod slots;
 #[cfg(test)]

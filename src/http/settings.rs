@@ -11,6 +11,8 @@ use crate::protocol::xep0363::{Scheme, SlotKey, Tenant, Verified};
 use crate::slots::Keeping;
 use crate::upload::{NewSession, Quota, Timestamp, UploadLength};
 
+use super::outflow::Patience;
+
 /// How the upload endpoint behaves.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
@@ -42,16 +44,21 @@ pub struct HttpSettings {
     pub idle_timeout: Duration,
     /// Optional bound on a whole request; `None` by default, slow is fine.
     pub upload_timeout: Option<Duration>,
-    /// A body slower than this many bytes a second over a `read_timeout` is ended; 0 switches it off.
+    /// A body slower than this many bytes a second over a `read_timeout` is ended, and an answer that
+    /// is taken more slowly over a `write_timeout`; 0 switches it off.
     pub min_rate_bytes_per_second: u64,
     /// Bytes of one batch from the socket to the disk.
     pub batch_bytes: usize,
     /// Bytes read from disk at a time for a download.
     pub read_buffer_bytes: usize,
+    /// Memory for bodies on their way, all of them together; half for each direction.
+    pub memory_bytes: usize,
     /// After an early refusal the connection is read on for at most this long …
     pub linger: Duration,
     /// … and this many bytes, so that a browser gets to see the answer.
     pub linger_bytes: u64,
+    /// Requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
 }
 
 /// How chunk headers are offered.
@@ -178,6 +185,11 @@ pub struct ServerSettings {
     pub workers: usize,
     /// A worker with this many connections takes no more; further clients wait in the backlog.
     pub max_connections_per_worker: usize,
+    /// Connections of one address at once, and requests at once of a client behind a trusted proxy;
+    /// `None` is no bound.
+    pub max_connections_per_address: Option<usize>,
+    /// Whose connections are not counted: they carry those of many clients.
+    pub trusted_proxies: Vec<IpNet>,
     /// Connections that may wait to be accepted, per listener.
     pub backlog: u32,
     /// TCP keep-alive: after this long without traffic, and then that often, the peer is asked
@@ -198,6 +210,8 @@ impl Default for ServerSettings {
         Self {
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             max_connections_per_worker: 4096,
+            max_connections_per_address: None,
+            trusted_proxies: Vec::new(),
             backlog: 1024,
             keep_alive_interval: Some(Duration::from_secs(30)),
             stop_timeout: Duration::from_secs(30),
@@ -219,6 +233,20 @@ pub struct ConnectionBounds {
     pub linger: Duration,
     /// … and this many bytes. Fewer than 1 MiB count as 1 MiB.
     pub linger_bytes: u64,
+    /// An answer that is taken more slowly over a write timeout ends the connection; 0 switches it off.
+    pub min_rate_bytes_per_second: u64,
+    /// Requests at once on one HTTP/2 connection, as its client is told. Four times as many end it.
+    pub max_streams: u32,
+}
+
+impl ConnectionBounds {
+    /// How slowly answers may be taken.
+    pub(super) const fn patience(&self) -> Patience {
+        Patience {
+            write_timeout: self.write_timeout,
+            min_rate_bytes_per_second: self.min_rate_bytes_per_second,
+        }
+    }
 }
 
 impl Default for ConnectionBounds {
@@ -228,6 +256,8 @@ impl Default for ConnectionBounds {
             idle_timeout: Duration::from_secs(60),
             linger: Duration::from_secs(10),
             linger_bytes: 64 * 1024 * 1024,
+            min_rate_bytes_per_second: 0,
+            max_streams: 128,
         }
     }
 }
@@ -241,6 +271,8 @@ impl HttpSettings {
             idle_timeout: self.idle_timeout,
             linger: self.linger,
             linger_bytes: self.linger_bytes,
+            min_rate_bytes_per_second: self.min_rate_bytes_per_second,
+            max_streams: self.max_streams,
         }
     }
 }

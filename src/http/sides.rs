@@ -9,6 +9,7 @@ use actix_web::App;
 use actix_web::web::Data;
 
 use super::admin::{self, Admin};
+use super::admission::Admission;
 use super::connection::OpenConnections;
 use super::expect::ExpectService;
 use super::gateway::Gateway;
@@ -16,6 +17,7 @@ use super::listener::{Expect, Hooks, ListenError, Serving, serve};
 use super::metrics::Metrics;
 use super::routes::routes;
 use super::settings::{ListenAddress, ListenerSettings, ServerSettings};
+use super::shares::Shares;
 use super::trace::Trace;
 
 /// One worker answers operators; they are few, and their answers are small.
@@ -40,8 +42,11 @@ pub fn uploads(
     let expect: Expect = Arc::new(move |request: Request| judge.call(request));
     let asked_at = gateway.service_urls.iter().map(|door| door.path.clone());
     let trace = Trace::new(Arc::clone(metrics), &gateway.settings.trusted_proxies).hiding(asked_at);
+    let clients = Shares::new(settings.max_connections_per_address);
+    let admission = Admission::new(gateway.clone(), clients);
     serve(listeners, settings, &Hooks { expect, connections }, move || {
-        App::new().wrap(trace.clone()).configure(routes(gateway.clone()))
+        let application = App::new().configure(routes(gateway.clone()));
+        application.wrap(admission.clone()).wrap(trace.clone())
     })
 }
 
@@ -62,6 +67,7 @@ pub fn operators(
     let settings = ServerSettings {
         workers: ADMIN_WORKERS,
         max_connections_per_worker: ADMIN_CONNECTIONS,
+        max_connections_per_address: None,
         ..settings.clone()
     };
     let admin = Data::new(admin);

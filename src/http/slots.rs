@@ -142,7 +142,7 @@ async fn store(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Outcome {
         // An empty file is complete as soon as there is one.
         PutStart::There(session) if known.is_none() && length == UploadLength::ZERO => *session,
         PutStart::There(_) => return Err(Problem::SlotComplete.into()),
-        PutStart::Receive(transfer) => body.pour(transfer, &gateway.settings).await?,
+        PutStart::Receive(transfer) => body.pour(transfer, gateway).await?,
     };
     Ok((put::answered(&session), Tail::Own))
 }
@@ -222,6 +222,7 @@ fn gone(error: EngineError) -> Failure {
         | EngineError::TakenOver { .. }
         | EngineError::Busy
         | EngineError::NoRoom { .. }
+        | EngineError::Overloaded
         | EngineError::ShuttingDown
         | EngineError::Storage(_)) => error.into(),
     }

@@ -68,8 +68,10 @@ fn settings() -> HttpSettings {
         min_rate_bytes_per_second: 0,
         batch_bytes: 1024,
         read_buffer_bytes: 1024,
+        memory_bytes: 1024 * 1024,
         linger: Duration::from_secs(1),
         linger_bytes: 1024,
+        max_streams: 128,
     }
 }
 

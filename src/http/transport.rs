@@ -3,9 +3,9 @@
 //! `actix-http` reads and writes HTTP on it. Its own work is what `actix-http` cannot know or do:
 //!
 //! - count bytes for the [`Connection`], and end when somebody closes that;
-//! - end when nothing can be written for the write timeout, or, over HTTP/2, when the peer takes
-//!   nothing of any answer for so long;
-//! - bound what arrives between two requests (see `interlude`);
+//! - end when nothing can be written for the write timeout, or less than the minimum rate (see
+//!   `outflow`), or, over HTTP/2, when the peer takes nothing of any answer for so long;
+//! - bound what arrives between two requests (see `interlude`), and the frames of HTTP/2 (see `frames`);
 //! - end an HTTP/2 connection without requests, when idle for long or when the server stops;
 //! - slip interim answers in, behind all earlier answers.
 
@@ -18,12 +18,14 @@ use bytes::{Buf, Bytes};
 use futures_core::ready;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
+use super::alarm::Alarm;
 use super::connection::{Connection, Ends, Framing};
+use super::frames::{Frames, settings_with_bounds};
 use super::interlude::Interlude;
 use super::open_connections::OpenConnection;
+use super::outflow::Outflow;
 use super::settings::ConnectionBounds;
 
 /// After a stop, an HTTP/2 connection without requests is given this long to write what it has.
@@ -53,7 +55,12 @@ pub struct Stream {
     bounds: ConnectionBounds,
     interlude: Interlude,
     quiet: Alarm,
+    outflow: Outflow,
     blocked: Alarm,
+    /// Follows the peer's frames, over HTTP/2.
+    frames: Option<Frames>,
+    /// The settings of HTTP/2 have yet to be sent.
+    untold: bool,
     /// The rest of an interim answer that has begun to be written.
     interim: Bytes,
     stopping: Option<Stopping>,
@@ -76,12 +83,15 @@ impl Stream {
         Self {
             wire,
             ahead,
-            connection: Connection::new(ends),
+            connection: Connection::new(ends, bounds.max_streams),
             ended: false,
             bounds,
             interlude: Interlude::new(ends.framing, Instant::now()),
             quiet: Alarm::default(),
+            outflow: Outflow::default(),
             blocked: Alarm::default(),
+            frames: (ends.framing == Framing::Http2).then(|| Frames::new(Instant::now())),
+            untold: ends.framing == Framing::Http2,
             interim: Bytes::new(),
             // The dispatcher of HTTP/1 stops by itself.
             stopping: (ends.framing == Framing::Http2).then_some(stopping),
@@ -163,7 +173,7 @@ impl Stream {
         self.interlude.look(self.connection.turn(), Instant::now());
         let patience = self.interlude.deadline(&self.bounds, self.connection.answered_conflict());
         let deadline = match self.stopped {
-            Some(stopped) if !self.blocked.is_set() => {
+            Some(stopped) if !self.outflow.is_waiting() => {
                 stopped.max(self.interlude.since()).checked_add(LAST_WORDS)
             }
             Some(_) | None => patience,
@@ -175,35 +185,72 @@ impl Stream {
     fn held_back_until(&mut self) -> Option<Instant> {
         let since = self.connection.held_back_since()?;
         let written = self.connection.written_bytes();
-        if written.saturating_sub(self.taken_bytes) > MORE_THAN_CONTROL {
+        let least = self.bounds.patience().least_bytes().max(MORE_THAN_CONTROL);
+        if written.saturating_sub(self.taken_bytes) > least {
             self.taken_bytes = written;
             self.taken_at = Instant::now();
         }
         since.max(self.taken_at).checked_add(self.bounds.write_timeout)
     }
 
-    /// Turns a write that is blocked for too long into an error.
+    /// Turns a write that takes too long into an error. `bytes` is how many it took.
     fn bound_write<T>(
         &mut self,
         written: Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.blocked.clear();
-            return written;
+        let patience = self.bounds.patience();
+        if let Poll::Ready(Ok(taken)) = &written {
+            // Only a write that waited has to be told the time.
+            let timed = self.outflow.is_running();
+            if timed && self.outflow.took(count(bytes(taken)), patience, Instant::now()) {
+                return Poll::Ready(Err(self.too_slow()));
+            }
         }
-        if self.blocked.poll_after(self.bounds.write_timeout, context).is_ready() {
-            tracing::debug!(connection = ?self.connection, "the peer does not read; connection ended");
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        while written.is_pending() {
+            let end = self.outflow.waits(patience, Instant::now());
+            let Some(end) = end else { return Poll::Pending };
+            ready!(self.blocked.poll(end, context));
+            if self.outflow.is_over(patience, Instant::now()) {
+                return Poll::Ready(Err(self.too_slow()));
+            }
         }
-        Poll::Pending
+        written
+    }
+
+    fn too_slow(&self) -> io::Error {
+        tracing::debug!(connection = ?self.connection, "the peer does not read; connection ended");
+        io::ErrorKind::TimedOut.into()
+    }
+
+    /// Tells the bounds of HTTP/2 in the first frame; how many bytes of `bytes` that was.
+    ///
+    /// The frame goes where interim answers go: before everything else.
+    fn tell_bounds(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !std::mem::take(&mut self.untold) {
+            return None;
+        }
+        let (taken, frame) = settings_with_bounds(bytes, self.bounds.max_streams)?;
+        self.interim = Bytes::from(frame);
+        Some(taken)
+    }
+
+    /// Whether what arrived is more than a peer has reason to send.
+    fn is_excessive(&mut self, arrived: &[u8]) -> bool {
+        let now = Instant::now();
+        let excess = self.frames.as_mut().and_then(|frames| frames.passed(arrived, now).err());
+        if let Some(excess) = excess {
+            tracing::debug!(connection = ?self.connection, ?excess, "connection ended");
+        }
+        excess.is_some()
     }
 
     fn poll_write_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.interim.is_empty() {
             let interim = self.interim.clone();
             let written = self.writer().poll_write(context, &interim);
-            match ready!(self.bound_write(written, context))? {
+            match ready!(self.bound_write(written, |taken| *taken, context))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 bytes => {
                     self.interim.advance(bytes);
@@ -246,7 +293,8 @@ impl AsyncRead for Stream {
         if this.poll_read_wire(context, buffer)?.is_ready() {
             let arrived = count(buffer.filled().len().saturating_sub(before));
             this.connection.count_read(arrived);
-            if this.is_flooded(arrived) {
+            let excessive = buffer.filled().get(before..).is_some_and(|new| this.is_excessive(new));
+            if excessive || this.is_flooded(arrived) {
                 tracing::debug!(connection = ?this.connection, "too much after an answer; connection ended");
                 buffer.set_filled(before);
             }
@@ -267,9 +315,12 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.closed()?;
+        if let Some(taken) = this.tell_bounds(bytes) {
+            return Poll::Ready(Ok(taken));
+        }
         ready!(this.poll_write_interim(context))?;
         let written = this.writer().poll_write(context, bytes);
-        this.bound_write(written, context).map_ok(|bytes| {
+        this.bound_write(written, |taken| *taken, context).map_ok(|bytes| {
             this.connection.count_written(count(bytes));
             bytes
         })
@@ -282,9 +333,12 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.closed()?;
+        if let Some(taken) = slices.first().and_then(|first| this.tell_bounds(first)) {
+            return Poll::Ready(Ok(taken));
+        }
         ready!(this.poll_write_interim(context))?;
         let written = this.writer().poll_write_vectored(context, slices);
-        this.bound_write(written, context).map_ok(|bytes| {
+        this.bound_write(written, |taken| *taken, context).map_ok(|bytes| {
             this.connection.count_written(count(bytes));
             bytes
         })
@@ -307,65 +361,13 @@ impl AsyncWrite for Stream {
         }
         ready!(this.poll_write_interim(context))?;
         let flushed = this.writer().poll_flush(context);
-        this.bound_write(flushed, context)
+        this.bound_write(flushed, |()| 0, context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let shut = this.writer().poll_shutdown(context);
-        this.bound_write(shut, context)
-    }
-}
-
-/// A moment to be woken at.
-#[derive(Default)]
-struct Alarm {
-    sleep: Option<Pin<Box<Sleep>>>,
-    set: bool,
-}
-
-impl Alarm {
-    const fn is_set(&self) -> bool {
-        self.set
-    }
-
-    const fn clear(&mut self) {
-        self.set = false;
-    }
-
-    /// Ready `wait` after the first call since it was cleared.
-    fn poll_after(&mut self, wait: Duration, context: &mut Context<'_>) -> Poll<()> {
-        if !self.set {
-            let Some(moment) = Instant::now().checked_add(wait) else { return Poll::Pending };
-            self.reset(moment);
-        }
-        self.sleep.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(context))
-    }
-
-    /// Ready at `moment`. A moment that moves later costs nothing until the earlier one passes.
-    fn poll(&mut self, moment: Instant, context: &mut Context<'_>) -> Poll<()> {
-        let earlier = self.sleep.as_ref().is_some_and(|sleep| {
-            let set_to = sleep.deadline().into_std();
-            set_to <= moment && !sleep.is_elapsed()
-        });
-        if !earlier {
-            self.reset(moment);
-        }
-        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        ready!(sleep.as_mut().poll(context));
-        if sleep.deadline().into_std() >= moment {
-            return Poll::Ready(());
-        }
-        sleep.as_mut().reset(moment.into());
-        sleep.as_mut().poll(context)
-    }
-
-    fn reset(&mut self, moment: Instant) {
-        self.set = true;
-        match &mut self.sleep {
-            Some(sleep) => sleep.as_mut().reset(moment.into()),
-            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(moment.into()))),
-        }
+        this.bound_write(shut, |()| 0, context)
     }
 }
 

@@ -98,7 +98,7 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
                 FirstBody { bytes: first.bytes, digest: first.digest, when_cut: WhenCut::Keep };
             let transfer = gateway.engine.create_with_body(new, first).await?;
             let (id, location) = (transfer.id(), call.place.of(transfer.id()));
-            let poured = body.pour(transfer, settings).await;
+            let poured = body.pour(transfer, gateway).await;
             poured.map_err(|failure| failure.in_creation(id, location))?
         }
     };
@@ -109,7 +109,7 @@ async fn add(call: &Call<'_>, id: UploadId, body: Body) -> Outcome {
     let (owner, append::Append { request, digest }) = call.addition().await?;
     let order = AppendOrder { id, owner, request, digest };
     let transfer = call.gateway.engine.append(order).await?;
-    let session = body.pour(transfer, &call.gateway.settings).await?;
+    let session = body.pour(transfer, call.gateway).await?;
     Ok((append::appended(&session, &call.gateway.profile), Tail::Own))
 }
 

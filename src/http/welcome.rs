@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_http::Protocol;
 use actix_server::GracefulShutdownSignal;
 use bytes::{Bytes, BytesMut};
+use ipnet::IpNet;
 use rustix::net::sockopt;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -17,7 +18,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Carrier, Ends, Framing, OpenConnections};
 use super::listener::Hooks;
+use super::open_connections::OpenConnection;
 use super::settings::{ConnectionBounds, ListenerSettings, ServerSettings};
+use super::shares::Shares;
 use super::tls::Certificates;
 use super::transport::{Stream, Wire};
 
@@ -59,6 +62,9 @@ pub(super) struct Welcome {
     keep_alive_interval: Option<Duration>,
     bounds: ConnectionBounds,
     connections: OpenConnections,
+    /// What each address has, and whose connections are not counted.
+    shares: Shares,
+    uncounted: Arc<[IpNet]>,
     signal: GracefulShutdownSignal,
 }
 
@@ -67,6 +73,7 @@ impl Welcome {
         listener: &ListenerSettings,
         settings: &ServerSettings,
         hooks: &Hooks,
+        shares: Shares,
         secured: Option<Secured>,
         signal: GracefulShutdownSignal,
     ) -> Self {
@@ -76,24 +83,27 @@ impl Welcome {
             keep_alive_interval: settings.keep_alive_interval,
             bounds: settings.bounds,
             connections: hooks.connections.clone(),
+            shares,
+            uncounted: settings.trusted_proxies.as_slice().into(),
             signal,
         }
     }
 
-    /// Sets socket options, does the TLS handshake, and finds out what is spoken.
+    /// Counts it, sets socket options, does the TLS handshake, and finds out what is spoken.
     ///
     /// # Errors
     ///
-    /// The system's, or TLS's; the connection is closed then.
+    /// The system's, or TLS's, or that its address has as many as it may have; the connection is
+    /// closed then.
     pub(super) async fn receive(
         &self,
         accepted: Accepted,
     ) -> io::Result<(Stream, Protocol, Option<SocketAddr>)> {
-        let open = self.connections.open();
         let (peer, local) = match &accepted {
             Accepted::Tcp(stream) => (stream.peer_addr().ok(), stream.local_addr().ok()),
             Accepted::Unix(_) => (None, None),
         };
+        let open = self.admit(peer)?;
         if let Accepted::Tcp(stream) = &accepted {
             // A peer that is gone already fails the first read; options are no reason to give up.
             if let Err(error) = self.set_options(stream) {
@@ -116,6 +126,21 @@ impl Welcome {
             Framing::Http2 => Protocol::Http2,
         };
         Ok((stream, protocol, peer))
+    }
+
+    /// Counts a connection, if its address may have one more.
+    fn admit(&self, peer: Option<SocketAddr>) -> io::Result<OpenConnection> {
+        let counted = peer.map(|peer| peer.ip().to_canonical());
+        let counted =
+            counted.filter(|peer| !self.uncounted.iter().any(|network| network.contains(peer)));
+        let Some(address) = counted else { return Ok(self.connections.open(None)) };
+        match self.shares.take(address) {
+            Some(share) => Ok(self.connections.open(Some(share))),
+            None => {
+                self.connections.refuse(address);
+                Err(io::ErrorKind::ConnectionRefused.into())
+            }
+        }
     }
 
     fn set_options(&self, stream: &TcpStream) -> io::Result<()> {

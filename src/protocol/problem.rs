@@ -256,6 +256,22 @@ pub enum Problem {
         /// From when on it could fit, if that can be told.
         retry_at: Option<Timestamp>,
     },
+    /// Its client's address has as many requests in progress as one address may have.
+    #[error(
+        "there are too many requests from your address at once; try again when some have ended"
+    )]
+    TooManyRequests,
+    /// The head has more fields, or is longer, than we take.
+    #[error("the head is too long; send at most {max_fields} fields and {max_bytes} bytes")]
+    HeadTooLong {
+        /// Fields allowed.
+        max_fields: usize,
+        /// Bytes allowed.
+        max_bytes: usize,
+    },
+    /// The process has no descriptor left for this request's file.
+    #[error("too much is going on at the moment; try again soon")]
+    Overloaded,
     /// The gateway is shutting down.
     #[error("the gateway is shutting down; try again soon")]
     ShuttingDown,
@@ -372,6 +388,9 @@ impl Problem {
             Self::BodyBroken { .. } => "body-broken",
             Self::NoRoom { .. } => "no-room",
             Self::QuotaReached { .. } => "quota-reached",
+            Self::TooManyRequests => "too-many-requests",
+            Self::HeadTooLong { .. } => "head-too-long",
+            Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting-down",
             Self::SlotPath => "slot-path",
             Self::SlotRefused => "slot-refused",
@@ -407,7 +426,10 @@ impl Problem {
             head.with("Allow", *allow)
         } else if matches!(self, Self::Unauthorized) {
             head.with("WWW-Authenticate", "Bearer realm=\"tidegate\"")
-        } else if matches!(self, Self::ShuttingDown | Self::Busy) {
+        } else if matches!(
+            self,
+            Self::ShuttingDown | Self::Busy | Self::Overloaded | Self::TooManyRequests
+        ) {
             head.with("Retry-After", "1")
         } else if let Self::AuthorityUnavailable { retry_after_seconds } = self {
             head.with("Retry-After", retry_after_seconds.to_string())

@@ -341,7 +341,8 @@ fn trouble(error: EngineError) -> Trouble {
         | EngineError::Refused(_)
         | EngineError::ChecksumMismatch { .. }
         | EngineError::TakenOver { .. }
-        | EngineError::Busy) => Trouble::File(error.to_string()),
+        | EngineError::Busy
+        | EngineError::Overloaded) => Trouble::File(error.to_string()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `authority` | who may do what, put together from the settings |
 //! | `translate` | settings, as the layers below understand them |
 //! | `data_dir` | the data directory, locked for one process |
+//! | `descriptors` | how many files and connections the process may have open |
 //! | `secret` | the secret of a data directory, and the keys made from it |
 //! | `links` | makes upload links |
 //! | `boot` | which start of the kernel this is |
@@ -30,6 +31,7 @@ pub mod banner;
 pub mod boot;
 mod components;
 pub mod data_dir;
+mod descriptors;
 pub mod doctor;
 mod doors;
 pub mod error;

@@ -23,7 +23,7 @@ use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::shutdown::{Signals, Wish};
-use super::{notify, wiring};
+use super::{descriptors, notify, wiring};
 
 /// A hurried stop still gives the writers this long to commit.
 const HURRY: Duration = Duration::from_secs(2);
@@ -35,6 +35,7 @@ const HURRY: Duration = Duration::from_secs(2);
 /// [`ServerError`]: why it does not start, or why it ended by itself.
 pub(super) async fn serve(settings: &Settings, out: &mut impl Write) -> Result<(), ServerError> {
     let signals = Signals::listen().map_err(failed("listening for signals"))?;
+    let settings = &descriptors::share_out(settings);
     let data = DataDir::claim(&settings.server.data_dir)?;
     let started = wiring::start(&data, settings).await?;
     if settings.storage.durability == Durability::Os {

@@ -84,8 +84,10 @@ pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSet
         min_rate_bytes_per_second: settings.network.min_rate.get(),
         batch_bytes: settings.performance.batch_size.in_memory(),
         read_buffer_bytes: settings.performance.read_buffer.in_memory(),
+        memory_bytes: settings.performance.memory_budget.in_memory(),
         linger: timeouts.linger.get(),
         linger_bytes: settings.network.linger_size.get(),
+        max_streams: settings.server.max_streams,
     }
 }
 
@@ -149,15 +151,25 @@ pub fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
     settings.server.listen.addresses().iter().map(listener).collect()
 }
 
+/// Processors of this machine, as far as this process may use them.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
 /// How connections are taken, held and let go.
 #[must_use]
 pub fn connections(settings: &Settings, http: &HttpSettings) -> ServerSettings {
-    let processors = || std::thread::available_parallelism().map_or(2, usize::from);
     let workers = settings.server.workers.map_or_else(processors, usize::from);
     ServerSettings {
         workers,
         // The workers share them evenly; none is left without.
         max_connections_per_worker: settings.server.max_connections.div_ceil(workers),
+        max_connections_per_address: settings
+            .server
+            .max_connections_per_address
+            .map(|count| count.0),
+        trusted_proxies: settings.server.trusted_proxies.clone(),
         keep_alive_interval: Some(settings.network.keepaliveinterval.get()),
         stop_timeout: settings.timeouts.shutdown.get(),
         bounds: http.connection_bounds(),

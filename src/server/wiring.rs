@@ -25,7 +25,7 @@ use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::secret::CHUNK_SESSION_ID;
 use super::serve::{Sides, Started};
-use super::{authority, boot, doors, slots, translate};
+use super::{authority, boot, descriptors, doors, slots, translate};
 
 /// The stores of one data directory.
 pub struct Stores {
@@ -140,6 +140,7 @@ pub fn open_blobs(data: &DataDir, settings: &Settings) -> Result<Arc<dyn BlobSto
         root: data.blobs(),
         sync: is_synced(settings),
         reserve_bytes: settings.storage.reserve.get(),
+        max_open: descriptors::files(settings),
     });
     let opened = opened.map_err(|source| ServerError::Blobs { path: data.blobs(), source })?;
     Ok(Arc::new(opened))

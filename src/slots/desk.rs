@@ -133,6 +133,10 @@ fn refusal(error: &EngineError) -> SlotRefusal {
         }
         EngineError::Refused(Refusal::TooLarge { max }) => SlotRefusal::TooLarge { max: *max },
         EngineError::ShuttingDown => SlotRefusal::Unavailable,
+        EngineError::Overloaded => {
+            tracing::warn!("a slot was refused: no descriptor is left for its file");
+            SlotRefusal::Unavailable
+        }
         EngineError::NoRoom { .. } => {
             tracing::warn!("a slot was refused: there is no room for its file");
             SlotRefusal::Unavailable

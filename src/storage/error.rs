@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::upload::UploadId;
 use crate::upload::record::RecordError;
 
@@ -17,6 +19,9 @@ pub enum StorageError {
     /// There is no room, or only the reserve is left.
     #[error("no room is left on the device")]
     NoRoom,
+    /// The process may not open another file for now.
+    #[error("no descriptor is left")]
+    NoDescriptor,
     /// What is stored does not pass its own checks.
     #[error("what is stored of {id} is damaged: {what}")]
     Damaged {
@@ -52,11 +57,19 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// Names what was being done when the system failed; a full device keeps its own meaning.
+    /// Names what was being done when the system failed; a full device and a full table of
+    /// descriptors keep their own meaning.
     pub fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| {
             let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
-            if full.contains(&source.kind()) { Self::NoRoom } else { Self::Io { doing, source } }
+            let descriptors = [Errno::MFILE.raw_os_error(), Errno::NFILE.raw_os_error()];
+            if full.contains(&source.kind()) {
+                Self::NoRoom
+            } else if source.raw_os_error().is_some_and(|code| descriptors.contains(&code)) {
+                Self::NoDescriptor
+            } else {
+                Self::Io { doing, source }
+            }
         }
     }
 }

@@ -68,7 +68,8 @@ impl Gateway {
         Self::wait_for(command)
     }
 
-    fn wait_for(mut command: Command) -> Self {
+    /// Starts it by a command of the caller's, and waits until it is ready.
+    pub(crate) fn wait_for(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut lines = Vec::new();
@@ -100,9 +101,12 @@ impl Gateway {
         self.printed("admin").strip_prefix("http://").unwrap()
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Waits for the end, up to the deadline.

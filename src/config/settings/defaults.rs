@@ -7,6 +7,7 @@ use super::{
     Cors, Durability, ForwardAuth, JwtAuth, LinkAuth, Log, LogFormat, LogLevel, Network,
     Performance, Server, Storage, Timeouts, Tls, Tus, Uploads,
 };
+use crate::config::quota::Count;
 use crate::config::{Listen, Size, Span};
 
 impl Default for Server {
@@ -22,6 +23,8 @@ impl Default for Server {
             allow_public_without_auth: false,
             workers: None,
             max_connections: 10_000,
+            max_connections_per_address: Some(Count(1000)),
+            max_streams: 128,
             h2c: false,
         }
     }
@@ -162,6 +165,7 @@ impl Default for Performance {
         Self {
             batch_size: Size::kib(256),
             read_buffer: Size::kib(256),
+            memory_budget: Size::mib(256),
             engine_threads: 2,
             blocking_threads: 32,
         }

@@ -34,7 +34,7 @@ pub(super) async fn add(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Out
     let (id, owner) = continued(call, tenant).await?;
     let order = AppendOrder { id, owner, request, digest };
     let transfer = call.gateway.engine.append(order).await?;
-    let session = body.pour(transfer, &call.gateway.settings).await?;
+    let session = body.pour(transfer, call.gateway).await?;
     Ok((append::appended(&session, &call.gateway.profile), Tail::Own))
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn bring(
     let session = match call.gateway.engine.chunk(order).await.map_err(gone)? {
         ChunkStart::There(session) => session,
         ChunkStart::Receive(transfer) => {
-            body.pour(transfer, &call.gateway.settings).await.map_err(settled)?
+            body.pour(transfer, call.gateway).await.map_err(settled)?
         }
     };
     Ok((put::answered(&session), Tail::Own))

@@ -16,7 +16,9 @@ pub const fn status(problem: &Problem) -> u16 {
         P::Expired => 410,
         P::PreconditionFailed => 412,
         P::RangeNotSatisfiable { .. } => 416,
-        P::Busy | P::ShuttingDown | P::AuthorityUnavailable { .. } => 503,
+        P::TooManyRequests => 429,
+        P::HeadTooLong { .. } => 431,
+        P::Busy | P::ShuttingDown | P::Overloaded | P::AuthorityUnavailable { .. } => 503,
         P::BadRequest => 400,
         P::Internal => 500,
         // A request without bytes for us cannot meet these; if it does, the fault is ours.

@@ -56,6 +56,9 @@ impl Problem {
             | Self::PreconditionFailed
             | Self::Busy
             | Self::QuotaReached { .. }
+            | Self::TooManyRequests
+            | Self::HeadTooLong { .. }
+            | Self::Overloaded
             | Self::ShuttingDown
             | Self::SlotPath
             | Self::SlotRefused

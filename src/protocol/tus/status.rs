@@ -56,11 +56,11 @@ pub const fn status(problem: &Problem) -> u16 {
         P::UnsupportedMediaType | P::FormExpected | P::SlotMediaType => 415,
         P::RangeNotSatisfiable { .. } => 416,
         P::Busy => 423,
-        P::QuotaReached { .. } => 429,
-        P::MetadataTooLong { .. } => 431,
+        P::QuotaReached { .. } | P::TooManyRequests => 429,
+        P::MetadataTooLong { .. } | P::HeadTooLong { .. } => 431,
         P::ChecksumMismatch { .. } | P::UploadMismatch => 460,
         P::Internal => 500,
-        P::ShuttingDown | P::AuthorityUnavailable { .. } => 503,
+        P::ShuttingDown | P::Overloaded | P::AuthorityUnavailable { .. } => 503,
         P::NoRoom { .. } => 507,
     }
 }

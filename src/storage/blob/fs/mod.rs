@@ -16,6 +16,7 @@
 //! | `writer` | positioned writes, sync, cut |
 //! | `reader` | reading stretches |
 //! | `marker` | the mark of an unproven tail |
+//! | `open_files` | how many may be open at once |
 //! | `publish` | the only rename, made durable; removal, made durable |
 //! | `join` | one file appended to another inside the kernel |
 //! | `take_in` | a file of this machine becomes a blob |
@@ -32,6 +33,7 @@ mod join;
 mod label;
 mod layout;
 mod marker;
+mod open_files;
 mod publish;
 mod reader;
 mod room;
@@ -52,6 +54,7 @@ use crate::storage::{
 use crate::upload::{UploadId, UploadOffset};
 
 use layout::Layout;
+use open_files::OpenFiles;
 use room::RoomGauge;
 
 /// How the store is opened.
@@ -64,6 +67,8 @@ pub struct FsSettings {
     pub sync: bool,
     /// Bytes kept free on the device.
     pub reserve_bytes: u64,
+    /// Most blobs that are open at once, for reading or writing.
+    pub max_open: usize,
 }
 
 impl FsSettings {
@@ -73,7 +78,7 @@ impl FsSettings {
     /// The settings that keep every promise, for blobs in `root`.
     #[must_use]
     pub const fn new(root: PathBuf) -> Self {
-        Self { root, sync: true, reserve_bytes: Self::RESERVE_BYTES }
+        Self { root, sync: true, reserve_bytes: Self::RESERVE_BYTES, max_open: usize::MAX }
     }
 }
 
@@ -88,6 +93,7 @@ pub struct FsBlobStore {
 struct Files {
     layout: Layout,
     room: RoomGauge,
+    open: OpenFiles,
     sync: bool,
 }
 
@@ -103,7 +109,8 @@ impl FsBlobStore {
     pub fn open(settings: &FsSettings) -> Result<Self, StorageError> {
         let layout = Layout::prepare(&settings.root)?;
         let room = RoomGauge::new(&settings.root, settings.reserve_bytes)?;
-        Ok(Self { files: Arc::new(Files { layout, room, sync: settings.sync }) })
+        let open = OpenFiles::new(settings.max_open);
+        Ok(Self { files: Arc::new(Files { layout, room, open, sync: settings.sync }) })
     }
 
     /// Runs `work` on a blocking thread. Once begun it runs to its end, also if nobody waits.

@@ -9,11 +9,13 @@ use crate::upload::{UploadId, UploadOffset};
 
 use super::Files;
 use super::layout::Kind;
+use super::open_files::OpenFile;
 
 /// Reads one blob, as long as it was when it was opened.
 pub(super) struct FsReader {
     file: File,
     length: u64,
+    _open: OpenFile,
 }
 
 impl Files {
@@ -28,10 +30,11 @@ impl Files {
     }
 
     fn reader(&self, kind: Kind, id: UploadId) -> Result<FsReader, StorageError> {
+        let claimed = self.open.claim()?;
         let open = || {
             let file = File::open(self.layout.path(kind, id))?;
             let length = file.metadata()?.len();
-            Ok(FsReader { file, length })
+            Ok(FsReader { file, length, _open: claimed })
         };
         open().map_err(|error: io::Error| {
             if error.kind() == io::ErrorKind::NotFound {

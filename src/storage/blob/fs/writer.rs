@@ -15,6 +15,7 @@ use crate::upload::{UploadId, UploadOffset};
 use super::Files;
 use super::layout::{FILE_MODE, Kind, sync_directory};
 use super::marker;
+use super::open_files::OpenFile;
 use super::publish::remove;
 
 /// Most slices of one vectored write (`IOV_MAX` on Linux).
@@ -30,6 +31,7 @@ pub(super) struct FsWriter {
     /// After a failed sync the system may have dropped what was to be written, and a later success
     /// would say nothing about it.
     sync_failed: AtomicBool,
+    _open: OpenFile,
 }
 
 impl Files {
@@ -40,6 +42,7 @@ impl Files {
         at: UploadOffset,
         tail: Tail,
     ) -> Result<FsWriter, StorageError> {
+        let open = self.open.claim()?;
         let (file, new) = self.open_running(id, at)?;
         match tail {
             Tail::Recorded => reaches(&file, id, at).map(drop)?,
@@ -60,6 +63,7 @@ impl Files {
             file,
             new_name: AtomicBool::new(new),
             sync_failed: AtomicBool::new(false),
+            _open: open,
         })
     }
 

@@ -282,6 +282,7 @@ impl SessionStore for SledSessionStore {
                 StorageError::Conflict
                 | StorageError::Missing(_)
                 | StorageError::NoRoom
+                | StorageError::NoDescriptor
                 | StorageError::Damaged { .. }
                 | StorageError::Io { .. }
                 | StorageError::Database(_)
