@@ -61,3 +61,22 @@ fn behind_a_trusted_proxy_requests_of_each_client_are_counted_and_connections_ar
     assert!(head_of_answer(&mut patch).starts_with("HTTP/1.1 204"), "nothing was disturbed");
     until("a request that ended makes room", || ask("192.0.2.1").starts_with("HTTP/1.1 2"));
 }
+
+#[test]
+fn a_connection_past_the_most_waits_until_one_ends() {
+    let folder = tempdir().unwrap();
+    let variables =
+        [("TIDEGATE__SERVER__MAX_CONNECTIONS", "2"), ("TIDEGATE__SERVER__WORKERS", "1")];
+    let gateway = Gateway::start_with(folder.path(), &[], &variables);
+    let mut held: Vec<_> = (0..2).map(|_| connect(&gateway)).collect();
+    for stream in &mut held {
+        assert!(options(stream).starts_with("HTTP/1.1 2"));
+    }
+    let mut third = connect(&gateway);
+    third.write_all(b"OPTIONS /files HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    third.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
+    assert!(third.peek(&mut [0]).is_err(), "it was answered beside two others");
+    third.set_read_timeout(Some(crate::gateway::DEADLINE)).unwrap();
+    drop(held.pop());
+    assert!(head_of_answer(&mut third).starts_with("HTTP/1.1 2"));
+}

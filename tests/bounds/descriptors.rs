@@ -35,7 +35,7 @@ fn within(limits: &str, data: &Path, log: File, variables: &[(&str, &str)]) -> G
 fn the_soft_limit_is_raised_to_the_hard_one() {
     let folder = tempdir().unwrap();
     let log = File::create(folder.path().join("log")).unwrap();
-    let limits = "ulimit -Hn 4096 && ulimit -Sn 256";
+    let limits = "ulimit -Sn 256 && ulimit -Hn 4096";
     let gateway = within(limits, &folder.path().join("data"), log, &[]);
     let limits = prlimit(Some(gateway.pid()), Resource::Nofile, same(&gateway)).unwrap();
     assert_eq!(limits.current, Some(4096));

@@ -91,6 +91,8 @@ fn a_thousand_heads_that_drip_in_are_closed_in_time_and_hold_nobody_up() {
             ("TIDEGATE__SERVER__MAX_CONNECTIONS_PER_ADDRESS", "none"),
         ],
     );
+    // Its threads open theirs as they begin to work.
+    serves(&gateway);
     let (fresh, empty) = (resident_bytes(gateway.pid()), descriptors(gateway.pid()));
     let mut streams: Vec<TcpStream> = (0..1000).map(|_| connect(&gateway)).collect();
     let head = head(20, 2000);

@@ -7,6 +7,7 @@
     reason = "tests: a failure here is the report"
 )]
 
+mod bodies;
 mod connections;
 mod descriptors;
 mod downloads;
