@@ -68,6 +68,14 @@ fn a_stanza_over_the_bound_is_skipped_and_the_stream_goes_on() {
 }
 
 #[test]
+fn a_stanza_may_be_32_elements_deep_and_not_33() {
+    let deep = |depth: usize| format!("{}{}", "<q>".repeat(depth), "</q>".repeat(depth));
+    for (depth, name) in [(32, "q"), (33, "oversized q")] {
+        assert_eq!(names(&read(&deep(depth), usize::MAX).unwrap()), [name], "{depth}");
+    }
+}
+
+#[test]
 fn the_bound_is_of_one_stanza_and_not_of_many() {
     let stanza = format!("<message>{}</message>   ", "x".repeat(MAX - 100));
     let received = read(&stanza.repeat(50), 333).unwrap();

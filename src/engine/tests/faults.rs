@@ -1,9 +1,11 @@
 //! Stores that fail: nothing is acknowledged that is not there.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::*;
 use crate::storage::{BlobReader, BlobState, BlobWriter, Labels, LocalFile, Pending, Tail, TakeIn};
+use crate::upload::{ConcatOrder, Phase};
 
 /// A blob store whose devices fail on command.
 struct Faulty {
@@ -16,6 +18,12 @@ struct Faults {
     sync: AtomicBool,
     full: AtomicBool,
     publish: AtomicBool,
+    /// A write takes this many milliseconds.
+    slow: AtomicU64,
+    /// Which threads wrote.
+    wrote: std::sync::Mutex<Vec<std::thread::ThreadId>>,
+    /// Joining waits until this is opened, if it is shut.
+    joining: tokio::sync::Mutex<()>,
 }
 
 fn broken() -> StorageError {
@@ -35,6 +43,8 @@ struct FaultyWriter {
 
 impl BlobWriter for FaultyWriter {
     fn write(&self, at: UploadOffset, batch: &[Bytes]) -> Result<(), StorageError> {
+        self.faults.wrote.lock().unwrap().push(std::thread::current().id());
+        std::thread::sleep(Duration::from_millis(self.faults.slow.load(Ordering::SeqCst)));
         if Faults::check(&self.faults.full, || StorageError::NoRoom).is_ok() {
             return self.inner.write(at, batch);
         }
@@ -90,7 +100,10 @@ impl BlobStore for Faulty {
         self.inner.delete(id)
     }
     fn join(&self, target: UploadId, at: UploadOffset, part: UploadId) -> Pending<'_, u64> {
-        self.inner.join(target, at, part)
+        Box::pin(async move {
+            drop(self.faults.joining.lock().await);
+            self.inner.join(target, at, part).await
+        })
     }
     fn take_in(&self, id: UploadId, from: LocalFile, way: TakeIn) -> Pending<'_, u64> {
         self.inner.take_in(id, from, way)
@@ -217,4 +230,65 @@ async fn a_checkpoint_makes_bytes_durable_while_the_writer_goes_on() {
     write(&mut transfer, b"efghij").await.unwrap();
     assert!(transfer.complete().await.unwrap().is_complete());
     assert_eq!(content(&engine, id).await.unwrap(), "abcdefghij");
+}
+
+#[tokio::test]
+async fn after_a_write_that_was_slow_the_next_one_leaves_the_thread_that_receives() {
+    let (house, faults) = faulty();
+    let engine = house.engine("this");
+    let id = engine.create(of_length(4)).await.unwrap().id();
+    let mut transfer = engine.append(append(id, 0)).await.unwrap();
+    let slow = u64::try_from(house.settings.slow_write.as_millis()).unwrap() + 10;
+    for (bytes, took) in [(b"a", 0), (b"b", slow), (b"c", 0), (b"d", 0)] {
+        faults.slow.store(took, Ordering::SeqCst);
+        write(&mut transfer, bytes).await.unwrap();
+    }
+    assert!(transfer.complete().await.unwrap().is_complete());
+    let here = std::thread::current().id();
+    let wrote: Vec<bool> = faults.wrote.lock().unwrap().iter().map(|id| *id == here).collect();
+    assert_eq!(wrote, [true, true, false, true]);
+    assert_eq!(content(&engine, id).await.unwrap(), "abcd");
+}
+
+#[tokio::test]
+async fn a_final_is_answered_in_time_while_its_parts_are_still_being_joined() {
+    let (mut house, faults) = faulty();
+    house.settings.assemble_wait = Duration::from_millis(20);
+    let engine = house.engine("this");
+    let part = upload(&engine, partial(3), b"abc").await;
+    let order = ConcatOrder {
+        owner: Owner::anonymous(),
+        metadata: Metadata::default(),
+        parts: vec![part],
+        max_length: None,
+        as_received: "final;/files/a".to_owned(),
+    };
+    let shut = faults.joining.lock().await;
+    let whole = engine.concatenate(order).await.unwrap();
+    assert_eq!(whole.phase(), Phase::Assembling);
+    drop(shut);
+    until("the parts are joined", async || {
+        engine.inspect(whole.id(), &Owner::anonymous()).await.unwrap().is_complete()
+    })
+    .await;
+    assert_eq!(content(&engine, whole.id()).await.unwrap(), "abc");
+}
+
+#[tokio::test]
+async fn past_4096_labels_that_wait_whoever_brings_the_next_one_waits() {
+    let house = House::new();
+    let engine = house.engine("this");
+    let scribe = scribe::Scribe::new(Arc::clone(&house.blobs));
+    let first = engine.create(of_length(1)).await.unwrap();
+    scribe.note(&first).await;
+    for _ in 1..4096 {
+        scribe.note(&engine.create(of_length(1)).await.unwrap()).await;
+    }
+    scribe.note(&first).await;
+    let last = engine.create(of_length(1)).await.unwrap();
+    let mut waits = Box::pin(scribe.note(&last));
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut waits).await.is_err());
+    tokio::join!(waits, scribe.finish());
+    scribe.finish().await;
+    assert!(house.blobs.read_label(last.id()).await.unwrap().is_some());
 }

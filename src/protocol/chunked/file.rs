@@ -123,6 +123,9 @@ mod tests {
         };
         assert_eq!(kind("video/mp4").as_deref(), Some("video/mp4"));
         assert_eq!(kind("text/plain; charset=utf-8").as_deref(), Some("text/plain; charset=utf-8"));
+        let longest = format!("a/{}", "x".repeat(MAX_TYPE_BYTES - 2));
+        let kept = |line: &str| !parse(&[("content-type", line.as_bytes())]).unwrap().is_empty();
+        assert!(kept(&longest) && !kept(&format!("{longest}x")));
         for nothing in SAYS_NOTHING.iter().chain(&["", "Application/Octet-Stream; x=y"]) {
             assert_eq!(kind(nothing), None, "{nothing}");
         }

@@ -1,0 +1,197 @@
+//! `docs/limits.md` has every limit, as it is, with tests that are there.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tidegate::config::Settings;
+use toml::{Table, Value};
+
+const PAGE: &str = include_str!("../docs/limits.md");
+
+/// Settings that bound nothing, and why. Whoever adds a setting puts it here or into the page.
+const NO_LIMITS: &[(&str, &str)] = &[
+    ("server.listen", "an address"),
+    ("server.admin_listen", "an address"),
+    ("server.data_dir", "a directory"),
+    ("server.base_path", "a path"),
+    ("server.public_url", "an address"),
+    ("server.trusted_proxies", "networks"),
+    ("server.allow_public_without_auth", "a switch"),
+    ("server.workers", "threads of our own"),
+    ("server.h2c", "a switch"),
+    ("tls.certificate", "a file"),
+    ("tls.key", "a file"),
+    ("tls.reload_interval", "how often we look"),
+    ("auth.tokens", "credentials"),
+    ("auth.public_downloads", "a switch"),
+    ("auth.required", "a switch"),
+    ("auth.jwt.keys", "credentials"),
+    ("auth.jwt.jwks", "a file"),
+    ("auth.jwt.reload_interval", "how often we look"),
+    ("auth.jwt.issuer", "a name"),
+    ("auth.jwt.audience", "names"),
+    ("auth.jwt.require_expiry", "a switch"),
+    ("auth.jwt.owner_claim", "a name"),
+    ("auth.jwt.limit_claim", "a name"),
+    ("auth.jwt.verbs_claim", "a name"),
+    ("auth.links.enabled", "a switch"),
+    ("auth.links.secret_file", "a file"),
+    ("auth.forward.url", "an address"),
+    ("auth.forward.ca", "a file"),
+    ("auth.forward.fields", "names"),
+    ("auth.forward.owner_field", "a name"),
+    ("auth.forward.limit_field", "a name"),
+    ("cors.enabled", "a switch"),
+    ("cors.origins", "names"),
+    ("cors.credentials", "a switch"),
+    ("cors.max_age", "what browsers are told"),
+    ("tus.creation", "a switch"),
+    ("tus.creation_with_upload", "a switch"),
+    ("tus.creation_defer_length", "a switch"),
+    ("tus.expiration", "a switch"),
+    ("tus.checksum", "a switch"),
+    ("tus.termination", "a switch"),
+    ("tus.concatenation", "a switch"),
+    ("uploads.chunkeduploadsenabled", "a switch"),
+    ("uploads.chunksize", "what clients are told that ask for no other"),
+    ("uploads.form_path", "a path"),
+    ("quota.when_full", "a choice"),
+    ("xep0363.tenants", "tables of their own"),
+    ("storage.durability", "a choice"),
+    ("storage.reap_interval", "how often we look"),
+    ("performance.engine_threads", "threads of our own"),
+    ("log.format", "a choice"),
+    ("log.level", "a choice"),
+];
+
+/// Where constants bound what somebody else than a client writes, or what we ask of others.
+const NOT_OF_CLIENTS: &[&str] = &[
+    "server/",
+    "config/",
+    "cli/",
+    "http/tls.rs",
+    "auth/key_files.rs",
+    "auth/forward/client.rs: MAX_CA_BYTES",
+];
+
+/// The cells of every row whose first cell is code.
+fn rows() -> Vec<Vec<&'static str>> {
+    let cells = |line: &'static str| {
+        let line = line.strip_prefix("| `")?.strip_suffix(" |")?;
+        let mut cells: Vec<_> = line.split(" | ").collect();
+        if let Some(first) = cells.first_mut() {
+            *first = first.trim_end_matches('`');
+        }
+        Some(cells)
+    };
+    PAGE.lines().filter_map(cells).collect()
+}
+
+/// Every setting with its default, as people write it.
+fn settings(table: &Table, path: &str, into: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            Value::Table(inner) => settings(inner, &name, into),
+            Value::String(text) => drop(into.insert(name, text.clone())),
+            Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => drop(into.insert(name, value.to_string())),
+        }
+    }
+}
+
+/// The source files below a directory, with their text.
+fn sources(directory: &Path, into: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            into.push((path, text));
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn every_setting_that_is_a_limit_has_a_row_with_its_default() {
+    let mut all = BTreeMap::new();
+    settings(&Table::try_from(Settings::default()).unwrap(), "", &mut all);
+    let rows: BTreeMap<_, _> = rows().into_iter().map(|row| (row[0], row[1])).collect();
+    let exempt: BTreeSet<_> = NO_LIMITS.iter().map(|(name, _)| *name).collect();
+    for (name, default) in &all {
+        match rows.get(name.as_str()) {
+            Some(told) => assert_eq!(told, default, "the default of {name}"),
+            None => assert!(exempt.contains(name.as_str()), "docs/limits.md has no row for {name}"),
+        }
+    }
+    for name in exempt {
+        assert!(all.contains_key(name), "there is no setting {name}");
+        assert!(!rows.contains_key(name), "{name} has a row, and is none of the limits");
+    }
+    let sections = all.keys().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
+    let sections: BTreeSet<_> = sections.collect();
+    for name in rows.keys() {
+        let is_setting = name.split_once('.').is_some_and(|(first, _)| sections.contains(first));
+        assert!(!is_setting || all.contains_key(*name), "there is no setting {name}");
+    }
+}
+
+#[test]
+fn every_constant_that_bounds_a_client_has_a_row() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let rows: BTreeSet<_> = rows().iter().map(|row| format!("{}: {}", row[1], row[0])).collect();
+    let mut found = BTreeSet::new();
+    for (path, text) in &files {
+        let path = path.strip_prefix(root().join("src")).unwrap().to_str().unwrap();
+        for line in text.lines() {
+            let Some((_, rest)) = line.split_once("const MAX_") else { continue };
+            let Some((name, kind)) = rest.split_once(": ") else { continue };
+            if ["usize", "u64", "u32", "Duration"].iter().any(|number| kind.starts_with(number)) {
+                found.insert((path, format!("MAX_{name}")));
+            }
+        }
+    }
+    assert!(found.len() > 40, "only {} constants were found", found.len());
+    for (path, name) in &found {
+        let exempt =
+            NOT_OF_CLIENTS.iter().any(|prefix| format!("{path}: {name}").starts_with(prefix));
+        let row = rows.contains(&format!("`{path}`: {name}"));
+        assert!(row || exempt, "docs/limits.md has no row for {name} of {path}");
+    }
+    for row in rows.iter().filter(|row| row.contains(".rs`: ")) {
+        let there = found.iter().any(|(path, name)| *row == format!("`{path}`: {name}"));
+        assert!(there, "there is no {row}");
+    }
+}
+
+#[test]
+fn every_row_names_tests_that_are_there() {
+    let mut files = Vec::new();
+    for directory in ["src", "tests", "conformance-tests/src"] {
+        sources(&root().join(directory), &mut files);
+    }
+    for row in rows() {
+        let named: Vec<_> = row.last().unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{} names no test", row[0]);
+        for name in named {
+            let there = if name.ends_with(".mjs") {
+                root().join("tests/clients").join(name).is_file()
+            } else {
+                files.iter().any(|(_, text)| text.contains(&format!("fn {name}(")))
+            };
+            assert!(there, "{} names {name}, which is not there", row[0]);
+        }
+    }
+}
