@@ -32,6 +32,9 @@ export const chunkRounds = count('ROUNDS', long ? 500 : 50);
 /** Seconds of load from small uploads: `LOAD_SECONDS`. */
 export const loadSeconds = count('LOAD_SECONDS', 10);
 
+/** Idle connections that are held at once: `CONNECTIONS`. */
+export const idleConnections = count('CONNECTIONS', long ? 10_000 : 1000);
+
 /** Bytes of each of the uploads that arrive at once. */
 export const parallelUpload = long ? 100 * UNITS.MB : 20 * UNITS.MB;
 
