@@ -68,7 +68,8 @@ impl Gateway {
         Self::wait_for(command)
     }
 
-    fn wait_for(mut command: Command) -> Self {
+    /// Starts `command`, which ends in this program.
+    pub(crate) fn wait_for(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut lines = Vec::new();
@@ -103,6 +104,11 @@ impl Gateway {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// The process that was started: the gateway, or what runs it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for the end, up to the deadline.
