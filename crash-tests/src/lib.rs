@@ -6,6 +6,7 @@ pub mod check;
 pub mod client;
 pub mod death;
 pub mod disk;
+pub mod full;
 pub mod gateway;
 pub mod load;
 pub mod mount;

@@ -1,14 +1,16 @@
 //! `tidegate-death`: kills gateways in every way there is, and says what was lost.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use crash_tests::death::post::tenants;
 use crash_tests::death::report::Report;
 use crash_tests::death::{self, ROUNDS};
+use crash_tests::full;
 use crash_tests::gateway::Setup;
+use crash_tests::tally::Loss;
 
 /// Losses of one directory that are printed.
 const SHOWN: usize = 5;
@@ -28,16 +30,23 @@ struct Arguments {
     /// Only one group, with this seed.
     #[arg(long)]
     once: bool,
+    /// In place of deaths, so many times a device that others fill; needs the right to mount.
+    #[arg(long)]
+    full: Option<u64>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = std::io::stdout().lock();
-    match judge(&arguments, &mut out) {
+    let judged = match arguments.full {
+        Some(rounds) => judge_full(&arguments, rounds, &mut out),
+        None => judge(&arguments, &mut out),
+    };
+    match judged {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let _ = writeln!(out, "the machine does not let us kill its gateways: {error}");
+            let _ = writeln!(out, "the machine does not let us: {error}");
             ExitCode::FAILURE
         }
     }
@@ -60,10 +69,7 @@ fn judge(arguments: &Arguments, out: &mut impl Write) -> std::io::Result<bool> {
             "SEED={seed}: {deaths} deaths, {looks} looks, {} losses",
             report.tally.losses.len()
         )?;
-        for (loss, what) in report.tally.losses.iter().take(SHOWN) {
-            writeln!(out, "    {loss}: {what}")?;
-        }
-        out.flush()?;
+        shown(out, seed, &report.tally.losses)?;
         all.add(report);
     }
     writeln!(out, "\n{all}")?;
@@ -78,6 +84,49 @@ fn judge(arguments: &Arguments, out: &mut impl Write) -> std::io::Result<bool> {
     Ok(all.tally.losses.is_empty() && dead >= rounds && !blind)
 }
 
+/// Devices that fill: every second gateway keeps nothing free of its own accord.
+fn judge_full(arguments: &Arguments, rounds: u64, out: &mut impl Write) -> std::io::Result<bool> {
+    let mut all = full::Report::default();
+    let mut left = if arguments.once { full::ROUNDS } else { rounds };
+    let wanted = left;
+    for seed in arguments.seed.. {
+        if left == 0 {
+            break;
+        }
+        let now = left.min(full::ROUNDS);
+        left -= now;
+        let reserve = if seed.is_multiple_of(2) { "0B" } else { "8MiB" };
+        let scratch = tempfile::tempdir()?;
+        let more = vec![("TIDEGATE__STORAGE__RESERVE", reserve.to_owned())];
+        let report = full::run(&setup(arguments, scratch.path(), more)?, seed, now)?;
+        shown(out, seed, &report.tally.losses)?;
+        all.add(report);
+    }
+    writeln!(out, "{all}")?;
+    // A round whose body ended before the device was full tells less.
+    let blind = all.cut * 2 < all.rounds;
+    if blind {
+        writeln!(out, "most bodies did not meet the full device: this test cannot see a loss")?;
+    }
+    Ok(all.tally.losses.is_empty() && all.rounds >= wanted && !blind)
+}
+
+fn shown(out: &mut impl Write, seed: u64, losses: &[(Loss, String)]) -> std::io::Result<()> {
+    for (loss, what) in losses.iter().take(SHOWN) {
+        writeln!(out, "SEED={seed}: {loss}: {what}")?;
+    }
+    out.flush()
+}
+
+fn setup(
+    arguments: &Arguments,
+    scratch: &Path,
+    more: Vec<(&'static str, String)>,
+) -> std::io::Result<Setup> {
+    let binary = arguments.binary.canonicalize()?;
+    Ok(Setup { binary, durability: "fsync", errors: false, scratch: scratch.to_owned(), more })
+}
+
 /// One directory. Every second gateway keeps its settings as they are; the others make checkpoints all
 /// the time.
 fn one(arguments: &Arguments, seed: u64, rounds: u64) -> std::io::Result<Report> {
@@ -87,12 +136,5 @@ fn one(arguments: &Arguments, seed: u64, rounds: u64) -> std::io::Result<Report>
         more.push(("TIDEGATE__PERFORMANCE__BATCH_SIZE", "256KiB".to_owned()));
         more.push(("TIDEGATE__STORAGE__CHECKPOINT_BYTES", "64MiB".to_owned()));
     }
-    let setup = Setup {
-        binary: arguments.binary.canonicalize()?,
-        durability: "fsync",
-        errors: false,
-        scratch: scratch.path().to_owned(),
-        more,
-    };
-    death::run(&setup, seed, rounds)
+    death::run(&setup(arguments, scratch.path(), more)?, seed, rounds)
 }
