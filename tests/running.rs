@@ -6,6 +6,8 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[path = "running/first_process.rs"]
+mod first_process;
 #[path = "running/gateway.rs"]
 mod gateway;
 

@@ -102,17 +102,7 @@ impl Chain<'_> {
         if !gateway.stop() {
             self.tally.lose(Loss::Answer, "it does not stop, or not well");
         }
-        let doctor = self.setup.doctor(data)?;
-        let text = String::from_utf8_lossy(&doctor.stdout);
-        for line in text.lines().filter(|line| !line.starts_with("ok")) {
-            if !explained(line) {
-                self.tally.lose(Loss::Doctor, line);
-            }
-        }
-        if text.is_empty() {
-            let words = String::from_utf8_lossy(&doctor.stderr).into_owned();
-            self.tally.lose(Loss::Doctor, words);
-        }
+        consult(self.setup, data, &mut self.tally)?;
         Ok(true)
     }
 
@@ -145,7 +135,7 @@ impl Chain<'_> {
         std::thread::scope(|scope| {
             for worker in &mut self.workers {
                 worker.faults = breaks;
-                scope.spawn(|| worker.run(client, power));
+                scope.spawn(|| worker.run(client, || power.is_on()));
             }
             if !power.wait(LONGEST_LOAD)
                 && let Some(pid) = gateway.pid()
@@ -178,6 +168,25 @@ impl Chain<'_> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Asks the doctor about `data`, on which no gateway runs.
+///
+/// # Errors
+///
+/// If the process does not start.
+pub(crate) fn consult(setup: &Setup, data: &Path, tally: &mut Tally) -> io::Result<()> {
+    let doctor = setup.doctor(data)?;
+    let text = String::from_utf8_lossy(&doctor.stdout);
+    for line in text.lines().filter(|line| !line.starts_with("ok")) {
+        if !explained(line) {
+            tally.lose(Loss::Doctor, line);
+        }
+    }
+    if text.is_empty() {
+        tally.lose(Loss::Doctor, String::from_utf8_lossy(&doctor.stderr).into_owned());
+    }
+    Ok(())
 }
 
 /// What a doctor may find after a power cut, because it is of no consequence.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// Nothing takes longer on a gateway that lives.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes read at a time.
+const PIECE: usize = 64 * 1024;
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -61,26 +63,62 @@ impl Client {
         body: &[u8],
         sent: usize,
     ) -> io::Result<Answer> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        let lines = format!(
-            "{head} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\n{fields}\
-             Content-Length: {}\r\n\r\n",
-            self.address,
-            body.len()
-        );
-        stream.write_all(lines.as_bytes())?;
+        let mut stream = self.begin(head, fields, body.len())?;
         // An answer that comes before the body is taken is read all the same.
         let written = stream.write_all(body.get(..sent).unwrap_or(body));
         if sent < body.len() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let headless = head.starts_with("HEAD ");
-        written.and(parsed(&answer, headless))
+        let answer = Self::answer(&mut stream, head)?;
+        written.map(|()| answer)
     }
+
+    /// Sends the head of a request whose body has `length` bytes.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens, or the connection ends.
+    pub fn begin(&self, head: &str, fields: &str, length: usize) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let lines = format!(
+            "{head} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\n{fields}\
+             Content-Length: {length}\r\n\r\n",
+            self.address
+        );
+        stream.write_all(lines.as_bytes())?;
+        Ok(stream)
+    }
+
+    /// Reads the answer to a request with `head`: as much as it says it has, or all there is.
+    ///
+    /// Who waited for the end of the connection besides would wait for a gateway that first waits
+    /// for its client, after a refusal in the middle of a body.
+    ///
+    /// # Errors
+    ///
+    /// If there is no whole answer.
+    pub fn answer(stream: &mut TcpStream, head: &str) -> io::Result<Answer> {
+        let (no_body, mut answer) = (head.starts_with("HEAD "), Vec::new());
+        let (mut piece, mut end) = (vec![0; PIECE], None);
+        while end.is_none_or(|end| answer.len() < end) {
+            let taken = stream.read(&mut piece)?;
+            if taken == 0 {
+                break;
+            }
+            answer.extend_from_slice(piece.get(..taken).unwrap_or_default());
+            end = end.or_else(|| end_of(&answer, no_body));
+        }
+        parsed(&answer, no_body)
+    }
+}
+
+/// Where an answer ends, once its head is there and if it tells.
+fn end_of(bytes: &[u8], no_body: bool) -> Option<usize> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let length = parsed(bytes.get(..head)?, true).ok()?.number("content-length")?;
+    head.checked_add(if no_body { 0 } else { usize::try_from(length).ok()? })
 }
 
 /// Takes an answer apart; one to HEAD tells a length and has no body.
@@ -115,6 +153,14 @@ mod tests {
         assert_eq!(answer.status, 200);
         assert_eq!(answer.number("upload-offset"), Some(12));
         assert_eq!(answer.body, b"body");
+    }
+
+    #[test]
+    fn an_answer_ends_where_it_says() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody";
+        assert_eq!(end_of(answer, false), Some(answer.len()));
+        assert_eq!(end_of(answer, true), Some(answer.len() - 4));
+        assert_eq!(end_of(b"HTTP/1.1 200 OK\r\nContent-Le", false), None);
     }
 
     #[test]

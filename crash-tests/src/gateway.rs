@@ -30,6 +30,8 @@ pub struct Setup {
     pub errors: bool,
     /// Where the boot id and the log are kept: no part of the disk that loses power.
     pub scratch: PathBuf,
+    /// Further settings, as environment variables; they win.
+    pub more: Vec<(&'static str, String)>,
 }
 
 /// A gateway that is being started, or runs.
@@ -57,7 +59,24 @@ impl Setup {
     pub fn start(&self, data: &Path) -> io::Result<Gateway> {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", ANOTHER_BOOT, "sh"]);
-        command.arg(self.boot()).arg(&self.binary).arg("serve");
+        command.arg(self.boot());
+        self.launch(command, data)
+    }
+
+    /// Starts a gateway on `data` in this very boot, without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// If the process does not start.
+    pub fn start_in_this_boot(&self, data: &Path) -> io::Result<Gateway> {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        self.launch(command, data)
+    }
+
+    /// Starts the gateway through `command`.
+    fn launch(&self, mut command: Command, data: &Path) -> io::Result<Gateway> {
+        command.arg(&self.binary).arg("serve");
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         self.settings(&mut command, data);
         let log = File::options().create(true).append(true).open(self.log())?;
@@ -105,6 +124,7 @@ impl Setup {
             ("TIDEGATE__STORAGE__RESERVE", "16MiB"),
             ("TIDEGATE__LOG__LEVEL", "warn"),
         ]);
+        command.envs(self.more.iter().map(|(name, value)| (name, value)));
     }
 
     fn boot(&self) -> PathBuf {
@@ -118,10 +138,6 @@ impl Setup {
 
 impl Gateway {
     /// Whom a power cut kills.
-    ///
-    /// # Panics
-    ///
-    /// Never: the system gives out no process ids that do not fit.
     #[must_use]
     pub fn pid(&self) -> Option<Pid> {
         Pid::from_raw(i32::try_from(self.child.id()).ok()?)

@@ -1,4 +1,4 @@
-//! What clients do until the power goes: all kinds of uploads at once, and deletions and downloads.
+//! What clients do until the gateway dies: all kinds of uploads at once, and deletions and downloads.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 use crate::chance::Chance;
 use crate::check;
 use crate::client::{Answer, Client};
-use crate::power::Power;
 use crate::tally::{Loss, Tally};
 use crate::upload::{Standing, Upload, Way};
 
@@ -25,18 +24,20 @@ pub struct Worker {
     pub tally: Tally,
     /// Whether the disk fails at times, and with it the gateway's answers.
     pub faults: bool,
+    /// Whether the gateway is asked to end meanwhile: then it may refuse, but a HEAD is answered.
+    pub leaves: bool,
 }
 
 impl Worker {
     /// A client that knows nothing yet.
     #[must_use]
     pub fn new(chance: Chance) -> Self {
-        Self { chance, uploads: Vec::new(), tally: Tally::default(), faults: false }
+        Self { chance, uploads: Vec::new(), tally: Tally::default(), faults: false, leaves: false }
     }
 
-    /// Does one thing after the other until the power is gone.
-    pub fn run(&mut self, client: &Client, power: &Power) {
-        while power.is_on() {
+    /// Does one thing after the other for as long as `goes_on` says so.
+    pub fn run(&mut self, client: &Client, goes_on: impl Fn() -> bool) {
+        while goes_on() {
             let open = self.uploads.iter().filter(|upload| !upload.is_complete()).count();
             match self.chance.below(14) {
                 0..=2 if open < MANY => self.create(client, Way::Tus),
@@ -233,7 +234,8 @@ impl Worker {
 
     /// An answer that nothing the client did explains.
     fn odd(&mut self, what: &str, answer: &Answer) {
-        if !self.faults {
+        let refuses = self.leaves && answer.status == 503 && what != "HEAD";
+        if !(self.faults || refuses) {
             let text = String::from_utf8_lossy(&answer.body);
             self.tally.lose(Loss::Answer, format!("{what}: {} {text}", answer.status));
         }

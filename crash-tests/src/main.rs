@@ -75,7 +75,8 @@ fn several(
         let scratch = tempfile::tempdir()?;
         let binary = arguments.binary.canonicalize()?;
         let errors = arguments.errors;
-        let setup = Setup { binary, durability, errors, scratch: scratch.path().to_owned() };
+        let scratch_path = scratch.path().to_owned();
+        let setup = Setup { binary, durability, errors, scratch: scratch_path, more: Vec::new() };
         let tally = chain::run(&setup, seed)?;
         writeln!(
             out,

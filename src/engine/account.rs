@@ -177,7 +177,14 @@ impl Account {
     }
 
     async fn store(&self, record: &mut Record, session: Session) -> Result<(), EngineError> {
-        record.revision = self.shared.sessions.commit(&session, record.revision).await?;
+        let stored = self.shared.sessions.commit(&session, record.revision).await;
+        record.revision = match stored {
+            Ok(revision) => revision,
+            Err(error) => {
+                self.shared.left_behind(&session, Some(record.revision), &error).await;
+                return Err(error.into());
+            }
+        };
         record.session = session;
         self.shared.scribe.note(&record.session).await;
         Ok(())

@@ -121,7 +121,8 @@ impl Shared {
         }
     }
 
-    fn start_assembling(self: &Arc<Self>, whole: UploadId) {
+    /// Joins the parts of a final in the background, if nobody does and all are there.
+    pub(super) fn start_assembling(self: &Arc<Self>, whole: UploadId) {
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
             if let Err(error) = shared.assemble(whole).await {
@@ -154,22 +155,21 @@ impl Shared {
         let Stored { mut session, revision } = stored;
         let id = session.id();
         session.measure(parts);
-        self.has_room_for(session.length().map_or(0, UploadLength::get))?;
-        // From the front, cutting off what an earlier attempt may have left.
-        let writer = self.blobs.begin(id, UploadOffset::ZERO, Tail::Keep).await?;
+        let length = session.length().map_or(0, UploadLength::get);
+        // An attempt that was cut off between publishing and committing has joined all of it.
+        let published = self.blobs.state(id).await?.filter(|blob| blob.published);
+        if published.is_none_or(|blob| blob.offset.get() != length) {
+            self.has_room_for(length)?;
+            self.append_parts(id, parts).await?;
+        }
         let (mut offset, mut sums) = (UploadOffset::ZERO, session.sums().clone());
         for part in parts {
-            let joined = self.blobs.join(id, offset, part.id()).await?;
-            if joined != part.offset().get() {
-                let what = format!("{} has {joined} bytes, not {}", part.id(), part.offset());
-                return Err(StorageError::Damaged { id: part.id(), what }.into());
-            }
             if sums.covered() == offset.get() {
                 sums.extend(part.sums());
             }
-            offset = offset.advance(joined).ok_or(Refusal::TooManyParts { max: parts.len() })?;
+            let next = offset.advance(part.offset().get());
+            offset = next.ok_or(Refusal::TooManyParts { max: parts.len() })?;
         }
-        blocking(move || writer.sync()).await?;
         let (limits, now) = (&self.settings.limits, self.clock.now());
         let synced = self.settings.durability.is_synced();
         let received = Received::front(offset, sums);
@@ -179,5 +179,21 @@ impl Shared {
         session.complete(limits, now);
         self.sessions.commit(&session, revision).await?;
         Ok(session)
+    }
+
+    /// Writes the bytes of all parts, one behind the other, and makes them durable.
+    async fn append_parts(&self, id: UploadId, parts: &[Session]) -> Result<(), EngineError> {
+        // From the front, cutting off what an earlier attempt may have left.
+        let writer = self.blobs.begin(id, UploadOffset::ZERO, Tail::Keep).await?;
+        let mut offset = UploadOffset::ZERO;
+        for part in parts {
+            let joined = self.blobs.join(id, offset, part.id()).await?;
+            if joined != part.offset().get() {
+                let what = format!("{} has {joined} bytes, not {}", part.id(), part.offset());
+                return Err(StorageError::Damaged { id: part.id(), what }.into());
+            }
+            offset = offset.advance(joined).ok_or(Refusal::TooManyParts { max: parts.len() })?;
+        }
+        blocking(move || writer.sync()).await
     }
 }

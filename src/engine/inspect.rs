@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::storage::StorageError;
-use crate::upload::{Owner, Refusal, Session, UploadId};
+use crate::upload::{Owner, Phase, Refusal, Session, UploadId};
 
 use super::error::EngineError;
 use super::lease::{Claim, Occupied};
@@ -25,9 +25,13 @@ impl Engine {
             let session = if shared.leases.is_taken(id) {
                 shared.beside_writer(id, &owner).await?
             } else {
-                shared.recovered(stored).await?.session
+                shared.recovered_to_look(stored).await?
             };
             present(&session, &shared)?;
+            if session.phase() == Phase::Assembling {
+                // Whoever asks waits for it, and there was no room perhaps the last time.
+                shared.start_assembling(id);
+            }
             Ok(session)
         })
         .await
@@ -45,7 +49,7 @@ impl Engine {
             let session = if shared.leases.is_taken(id) {
                 stored.session
             } else {
-                shared.recovered(stored).await?.session
+                shared.recovered_to_look(stored).await?
             };
             present(&session, &shared)?;
             Ok(session)

@@ -54,13 +54,14 @@ mod terminate;
 mod tests;
 mod transfer;
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::storage::{BlobStore, Joining, Room, SessionStore, StorageError};
-use crate::upload::{BootId, Limits};
+use crate::upload::{BootId, Limits, UploadId};
 
 pub use adopt::{AdoptOrder, Adopted};
 pub use append::AppendOrder;
@@ -118,6 +119,9 @@ struct Shared {
     /// Whether the sweep after the start has looked at every session: until then each is checked
     /// when it is asked for.
     recovered: AtomicBool,
+    /// Uploads whose record may be behind their blob, because a commit was refused: they are
+    /// recovered as after a crash before they are used again.
+    behind: Mutex<HashSet<UploadId>>,
     runtime: Handle,
 }
 
@@ -163,6 +167,7 @@ impl Engine {
             awaited: Awaited::default(),
             quotas: Quotas::default(),
             recovered: AtomicBool::new(false),
+            behind: Mutex::default(),
             runtime: runtime.handle().clone(),
             sessions: parts.sessions,
             blobs: parts.blobs,

@@ -13,10 +13,11 @@
 //! The sweep asks them for every session after the start; until it is through, they are asked for
 //! a session before it is used.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use crate::storage::{BlobReader, BlobState, StorageError, Stored, Tail};
+use crate::storage::{BlobReader, BlobState, Revision, StorageError, Stored, Tail};
 use crate::upload::geometry::Span;
 use crate::upload::transition::Progress;
 use crate::upload::{Chunks, Phase, Received, Session, Sums, UploadId, UploadOffset};
@@ -87,13 +88,51 @@ impl Shared {
         self.recover_under_lease(stored).await
     }
 
+    /// A commit of `session` failed after its bytes were made durable.
+    ///
+    /// From now on its record may be behind its blob, which may even be published. If there is no
+    /// record for sure, nobody will ever ask for the blob, and it goes.
+    pub(super) async fn left_behind(
+        &self,
+        session: &Session,
+        seen: Option<Revision>,
+        why: &StorageError,
+    ) {
+        let id = session.id();
+        if seen.is_some() {
+            self.behind().insert(id);
+        } else if matches!(why, StorageError::NoRoom)
+            && let Err(error) = self.blobs.delete(id).await
+        {
+            tracing::warn!(upload = %id, %error, "the bytes of {id}, which has no record, stay");
+        }
+    }
+
+    fn behind(&self) -> MutexGuard<'_, HashSet<UploadId>> {
+        // A panic cannot leave a set half-changed.
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn needs_recovery(&self, session: &Session) -> bool {
         match session.phase() {
             Phase::Receiving => {
-                *session.boot() != self.boot || !self.recovered.load(Ordering::Acquire)
+                *session.boot() != self.boot
+                    || !self.recovered.load(Ordering::Acquire)
+                    || self.behind().contains(&session.id())
             }
             Phase::Complete => !session.synced() && *session.boot() != self.boot,
             Phase::Assembling | Phase::Gone(_) => false,
+        }
+    }
+
+    /// The session for somebody who only looks. While the device is too full to write down what
+    /// recovery found, the record is told: older, but as true, unless it was never synced.
+    pub(super) async fn recovered_to_look(&self, stored: Stored) -> Result<Session, EngineError> {
+        let recorded = stored.session.clone();
+        let sound = recorded.synced() || *recorded.boot() == self.boot;
+        match self.recovered(stored).await {
+            Err(EngineError::NoRoom { .. }) if sound && !recorded.is_complete() => Ok(recorded),
+            recovered => Ok(recovered?.session),
         }
     }
 
@@ -126,6 +165,7 @@ impl Shared {
         session: Session,
     ) -> Result<Stored, EngineError> {
         if session == stored.session {
+            self.behind().remove(&session.id());
             return Ok(stored);
         }
         let (id, before) = (session.id(), stored.session.offset());
@@ -137,7 +177,14 @@ impl Shared {
             tracing::error!(upload = %id, from = %before, to = %session.offset(),
                 "{id} was cut back from {before} to {}: the rest is damaged", session.offset());
         }
-        let revision = self.sessions.commit(&session, stored.revision).await?;
+        let revision = match self.sessions.commit(&session, stored.revision).await {
+            Ok(revision) => revision,
+            Err(error) => {
+                self.left_behind(&session, Some(stored.revision), &error).await;
+                return Err(error.into());
+            }
+        };
+        self.behind().remove(&id);
         self.scribe.note(&session).await;
         Ok(Stored { session, revision })
     }

@@ -46,6 +46,15 @@ pub enum ServerError {
         /// The data directory.
         path: PathBuf,
     },
+    /// The device is full, so that the session store does not open.
+    #[error(
+        "the device of the session store in {} is full: make some room there (10 MB will do) and \
+         start again; nothing is lost", path.display()
+    )]
+    Full {
+        /// Directory of the session store.
+        path: PathBuf,
+    },
     /// The session store does not open.
     #[error(
         "the session store in {} does not open; `tidegate doctor` says more, and `tidegate doctor \

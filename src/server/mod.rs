@@ -18,6 +18,7 @@
 //! | `doors` | where XMPP servers ask for slots, from the settings |
 //! | `components` | components of XMPP servers, started and stopped |
 //! | `notify` | systemd |
+//! | `orphans` | what the first process of a container inherits |
 //! | `doctor` | looks at a data directory, rebuilds its session store |
 //! | `import` | files of another server become uploads |
 //! | `outside` | looks at a deployment from outside, as clients meet it |
@@ -38,6 +39,7 @@ pub mod error;
 pub mod import;
 pub mod links;
 pub mod notify;
+mod orphans;
 pub mod outside;
 pub mod secret;
 mod serve;

@@ -23,7 +23,7 @@ use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::shutdown::{Signals, Wish};
-use super::{descriptors, notify, wiring};
+use super::{descriptors, notify, orphans, wiring};
 
 /// A hurried stop still gives the writers this long to commit.
 const HURRY: Duration = Duration::from_secs(2);
@@ -123,6 +123,7 @@ async fn live(
             () = attend(&mut signals, &certificates, &guard) => {}
             () = guard.follow(settings.auth.jwt.reload_interval.get()) => {}
             () = notify::watchdog() => {}
+            () = orphans::let_go() => {}
         }
         stopping.store(true, Ordering::Release);
         notify::stopping();

@@ -18,7 +18,7 @@ use crate::protocol::chunked::NameKey;
 use crate::slots::Witness;
 use crate::storage::blob::fs::{FsBlobStore, FsSettings};
 use crate::storage::session::sled::{SledSessionStore, SledSettings};
-use crate::storage::{BlobStore, SessionStore};
+use crate::storage::{BlobStore, SessionStore, StorageError};
 
 use super::components::Components;
 use super::data_dir::DataDir;
@@ -125,8 +125,16 @@ pub fn open_sessions(
         sync: is_synced(settings),
         observer: Some(Arc::new(move || observer.observe(Event::Flushed))),
     });
-    let opened =
-        opened.map_err(|source| ServerError::Sessions { path: path.to_owned(), source })?;
+    let opened = opened.map_err(|source| match source {
+        StorageError::NoRoom => ServerError::Full { path: path.to_owned() },
+        source @ (StorageError::Conflict
+        | StorageError::Missing(_)
+        | StorageError::Damaged { .. }
+        | StorageError::Record { .. }
+        | StorageError::Io { .. }
+        | StorageError::Database(_)
+        | StorageError::Closed) => ServerError::Sessions { path: path.to_owned(), source },
+    })?;
     Ok(Arc::new(opened))
 }
 

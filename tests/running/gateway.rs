@@ -68,7 +68,7 @@ impl Gateway {
         Self::wait_for(command)
     }
 
-    /// Starts it by a command of the caller's, and waits until it is ready.
+    /// Starts `command`, which ends in this program.
     pub(crate) fn wait_for(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -101,6 +101,7 @@ impl Gateway {
         self.printed("admin").strip_prefix("http://").unwrap()
     }
 
+    /// The process that was started: the gateway, or what runs it.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }

@@ -344,9 +344,16 @@ impl EndLedger {
 
     async fn store(&self, committed: &mut Committed, session: Session) -> Result<(), EngineError> {
         let sessions = &self.shared.sessions;
-        let revision = match committed.revision {
-            Some(seen) => sessions.commit(&session, seen).await?,
-            None => sessions.create(&session).await?,
+        let stored = match committed.revision {
+            Some(seen) => sessions.commit(&session, seen).await,
+            None => sessions.create(&session).await,
+        };
+        let revision = match stored {
+            Ok(revision) => revision,
+            Err(error) => {
+                self.shared.left_behind(&session, committed.revision, &error).await;
+                return Err(error.into());
+            }
         };
         if committed.revision.is_none() {
             self.shared.observer.observe(Event::Created);

@@ -9,6 +9,7 @@
 //! | `expiry` | the reaper |
 //! | `quotas` | what one owner may have |
 //! | `faults` | stores that fail |
+//! | `full` | a session store without room |
 //! | `histories` | random steps, compared with a plain model |
 
 mod adopting;
@@ -16,6 +17,7 @@ mod chunks;
 mod crashes;
 mod expiry;
 mod faults;
+mod full;
 mod histories;
 mod joining;
 mod puts;

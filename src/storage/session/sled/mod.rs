@@ -25,7 +25,9 @@
 //! | `owners` | what each owner has |
 //! | `cache` | keeping sled's page cache to its size |
 //! | `flush` | group commit: many waiters, one flush |
+//! | `ahead` | room for the log, taken before it is needed |
 
+mod ahead;
 mod cache;
 mod flush;
 mod index;
@@ -42,8 +44,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sled::{IVec, Tree};
 
 use crate::storage::{Pending, Revision, SessionStore, StorageError, Stored};
-use crate::upload::{Holding, Owner, Session, Timestamp, UploadId, record};
+use crate::upload::{Holding, Owner, Phase, Session, Timestamp, UploadId, record};
 
+use ahead::{Ahead, Aim};
 use flush::Flusher;
 use index::ExpiryIndex;
 pub use open::SledTrouble;
@@ -109,6 +112,7 @@ pub struct SledSessionStore {
     /// Never across an `await`, and never during a flush.
     turns: Vec<Mutex<()>>,
     flusher: Flusher,
+    ahead: Arc<Ahead>,
 }
 
 impl fmt::Debug for SledSessionStore {
@@ -134,6 +138,7 @@ impl SledSessionStore {
             owners: OwnerIndex::new(opened.owners),
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
             flusher,
+            ahead: opened.ahead,
         };
         store.list_all()?;
         Ok(store)
@@ -178,6 +183,7 @@ impl SledSessionStore {
         let record =
             record::encode(session).map_err(|source| StorageError::Record { id, source })?;
         self.flusher.check()?;
+        self.ahead.check(aim(session))?;
         let _turn = self.turn(id);
         let old = self.head(id)?;
         let old_head = old.as_ref().and_then(|value| Head::read(value));
@@ -207,6 +213,7 @@ impl SledSessionStore {
     /// Removes head, hint and pieces. Not flushed yet.
     fn remove(&self, id: UploadId) -> Result<(), StorageError> {
         self.flusher.check()?;
+        self.ahead.check(Aim::Delete)?;
         let _turn = self.turn(id);
         if let Ok(Some(stored)) = self.read(id) {
             self.owners.forget(stored.session.owner(), id)?;
@@ -254,6 +261,14 @@ impl SledSessionStore {
         let mut broken = value[..Head::BYTES].to_vec();
         broken.extend_from_slice(b"not a record");
         self.sessions.insert(id.as_bytes(), broken).unwrap();
+    }
+}
+
+/// What remembers that an upload is gone lets its bytes go.
+fn aim(session: &Session) -> Aim {
+    match session.phase() {
+        Phase::Receiving | Phase::Assembling | Phase::Complete => Aim::Keep,
+        Phase::Gone(_) => Aim::Delete,
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use sled::{Db, Tree};
 use crate::storage::StorageError;
 
 use super::SledSettings;
+use super::ahead::{self, Ahead};
 use super::flush::Flush;
 
 /// How long opening waits for another user of the database to let go …
@@ -82,6 +84,7 @@ pub(super) struct Opened {
     pub(super) expiry: Tree,
     pub(super) owners: Tree,
     pub(super) flush: Flush,
+    pub(super) ahead: Arc<Ahead>,
 }
 
 /// Opens the database in `settings.path`, or creates it there.
@@ -89,15 +92,23 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     let path = settings.path.as_path();
     let unusable = |source| SledTrouble::Unusable { path: path.to_owned(), source };
     create(path).map_err(unusable)?;
+    ahead::give_back(path);
     // sled panics on some kinds of damage instead of returning an error.
     let opened = catch_unwind(AssertUnwindSafe(|| patient(|| trees(settings))));
     let opened = match opened {
+        Ok(Err(sled::Error::Io(error))) if error.kind() == io::ErrorKind::StorageFull => {
+            // The next try shall find again what this one did.
+            drop(Ahead::of(path));
+            return Err(StorageError::NoRoom);
+        }
         Ok(opened) => opened.map_err(|error| explained(path, error))?,
         Err(panic) => return Err(SledTrouble::Damaged(message(&*panic)).into()),
     };
     let (db, [sessions, pieces, expiry, owners]) = opened;
     let log = if settings.sync { Some(settle(path).map_err(unusable)?) } else { None };
-    Ok(Opened { sessions, pieces, expiry, owners, flush: flush(db, log) })
+    let ahead = Arc::new(Ahead::of(path).map_err(unusable)?);
+    let flush = flush(db, log, Arc::clone(&ahead));
+    Ok(Opened { sessions, pieces, expiry, owners, flush, ahead })
 }
 
 fn create(path: &Path) -> io::Result<()> {
@@ -149,9 +160,10 @@ fn settle(path: &Path) -> io::Result<File> {
 /// `flush` of sled 0.34 on Linux writes its buffers and calls `sync_file_range`, which persists
 /// neither the size of the file nor what the device holds in its cache. That is enough to survive
 /// `kill -9`; for a power cut the log is synced on a handle of our own as well.
-fn flush(db: Db, log: Option<File>) -> Flush {
+fn flush(db: Db, log: Option<File>, ahead: Arc<Ahead>) -> Flush {
     Box::new(move || {
         db.flush().map_err(|error| error.to_string())?;
+        ahead.renew();
         log.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| error.to_string())
     })
 }
