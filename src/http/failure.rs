@@ -51,10 +51,12 @@ impl Failure {
         let problem = self.problem(Some(upload));
         // After a wrong checksum nothing was created.
         let discarded = matches!(problem, Problem::ChecksumMismatch { .. });
-        if problem.offset().is_some() && !discarded {
+        // Nor was anything as long as no byte counts: its address would lead nowhere.
+        let kept = problem.offset().is_some_and(|offset| offset > UploadOffset::ZERO);
+        if kept && !discarded {
             Self::LeftBehind { problem, location }
         } else {
-            Self::Refused(problem)
+            Self::Refused(problem.with_nothing_kept())
         }
     }
 }

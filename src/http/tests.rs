@@ -29,6 +29,7 @@ use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettin
 use super::{Gateway, GatewayError};
 
 mod chunked;
+mod cuts;
 mod desk;
 mod quotas;
 mod slots;

@@ -144,17 +144,19 @@ pub fn without_link(url: &str) -> &str {
 
 /// The path of a path-absolute, network-path or absolute http(s) URL.
 fn path_of(url: &str) -> Option<&str> {
-    let after_scheme = match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-            Some(http.then_some(rest)?)
-        }
-        None => url.strip_prefix("//"),
+    let behind_scheme = if let Some(rest) = url.strip_prefix("//") {
+        rest
+    } else if url.starts_with('/') {
+        // Whatever follows, a scheme inside of it too, is path.
+        return Some(url);
+    } else {
+        let (scheme, rest) = url.split_once("://")?;
+        let http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+        http.then_some(rest)?
     };
-    match after_scheme {
-        Some(rest) => rest.find('/').filter(|slash| *slash > 0).and_then(|slash| rest.get(slash..)),
-        None => url.starts_with('/').then_some(url),
-    }
+    // A query or a fragment ends the host as a slash does, and what is in there is no path.
+    let end = behind_scheme.find(['/', '?', '#']).filter(|end| *end > 0)?;
+    behind_scheme.get(end..).filter(|path| path.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -227,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_with_a_scheme_inside_is_a_path_all_the_same() {
+        let prefix = prefix("/a://b/c").unwrap();
+        let outside = Outside { origin: None, prefix };
+        let place = Place { outside, ..place(None) };
+        let id = ID.parse().unwrap();
+        assert_eq!(place.upload_at(&place.of(id)), Some(id));
+    }
+
+    #[test]
     fn who_came_by_a_link_is_sent_on_with_it_and_still_means_the_same_upload() {
         let by_link = Place { link: Some("tgl1.A-_".to_owned()), ..place(None) };
         let url = by_link.of(ID.parse().unwrap());
@@ -258,6 +269,9 @@ mod tests {
             format!("file:///files/{ID}"),
             format!("file://host/files/{ID}"),
             format!("https://files/{ID}"),
+            format!("https://host?/files/{ID}"),
+            format!("//host#x/files/{ID}"),
+            format!("/files/x://host/files/{ID}"),
             format!("/files/{}", ID.to_uppercase()),
         ] {
             assert_eq!(place(None).upload_at(&url), None, "{url}");

@@ -311,4 +311,22 @@ mod tests {
             assert_eq!(age, Duration::from_secs(seconds), "{said}");
         }
     }
+
+    proptest! {
+        #[test]
+        fn whatever_an_application_answers_means_something_and_no_yes_is_without_an_owner(
+            status: u16,
+            owner in "[ -~]{0,4}|\\PC{0,4}",
+            limit in prop::option::of("[0-9]{0,20}|\\PC{0,4}"),
+            kept in "((no-store|max-age=[0-9]{0,22}|\\PC{0,4}),?){0,3}",
+        ) {
+            let mut fields = vec![("X-Tidegate-Owner", owner.as_str()), ("Cache-Control", &kept)];
+            fields.extend(limit.as_deref().map(|limit| ("X-Tidegate-Max-Size", limit)));
+            if let Meaning::Yes(approval, age) = means(status, &fields) {
+                prop_assert!((200..300).contains(&status) && age <= settings().max_age);
+                prop_assert_eq!(approval.owner.name(), Some(owner.trim()));
+                prop_assert_eq!(approval.max_length.is_some(), limit.is_some());
+            }
+        }
+    }
 }

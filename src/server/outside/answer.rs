@@ -127,6 +127,8 @@ fn parse(head: &[u8]) -> Option<Answer> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<Answer, NoAnswer> {
@@ -157,5 +159,18 @@ mod tests {
             assert!(matches!(read(strange), Err(NoAnswer::Strange)));
         }
         assert!(matches!(read(&vec![b'x'; 2 * MAX_HEAD_BYTES]), Err(NoAnswer::Strange)));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_answers_is_read_or_refused_and_stays_within_its_bounds(
+            head in "(HTTP/1\\.1 [0-9]{0,4} \\PC{0,3}\r\n)?(\\PC{0,8}:\\PC{0,8}\r\n){0,3}(\r\n)?",
+            body: Vec<u8>,
+        ) {
+            if let Ok(answer) = read(&[head.as_bytes(), &body].concat()) {
+                prop_assert!((100..600).contains(&answer.status));
+                prop_assert!(answer.body.len() <= body.len());
+            }
+        }
     }
 }
