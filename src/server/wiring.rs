@@ -129,6 +129,7 @@ pub fn open_sessions(
         StorageError::NoRoom => ServerError::Full { path: path.to_owned() },
         source @ (StorageError::Conflict
         | StorageError::Missing(_)
+        | StorageError::NoDescriptor
         | StorageError::Damaged { .. }
         | StorageError::Record { .. }
         | StorageError::Io { .. }
