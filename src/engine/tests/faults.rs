@@ -125,7 +125,7 @@ impl BlobStore for Faulty {
     }
     fn sweep(
         &self,
-        age: std::time::Duration,
+        age: Duration,
         known: Box<dyn Fn(UploadId) -> bool + Send>,
     ) -> Pending<'_, u64> {
         self.inner.sweep(age, known)
@@ -278,7 +278,7 @@ async fn a_final_is_answered_in_time_while_its_parts_are_still_being_joined() {
 async fn past_4096_labels_that_wait_whoever_brings_the_next_one_waits() {
     let house = House::new();
     let engine = house.engine("this");
-    let scribe = scribe::Scribe::new(Arc::clone(&house.blobs));
+    let scribe = Scribe::new(Arc::clone(&house.blobs));
     let first = engine.create(of_length(1)).await.unwrap();
     scribe.note(&first).await;
     for _ in 1..4096 {
