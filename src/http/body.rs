@@ -251,8 +251,10 @@ struct Room {
     batch_bytes: usize,
     held: Option<Held>,
     /// Since when some is waited for, and how it comes.
-    awaited: Option<(Instant, Pin<Box<dyn Future<Output = Held>>>)>,
+    awaited: Option<(Instant, Coming)>,
 }
+
+type Coming = Pin<Box<dyn Future<Output = Held>>>;
 
 impl Room {
     fn new(budget: &Budget, batch_bytes: usize) -> Self {
@@ -271,8 +273,7 @@ impl Room {
             }
         }
         let wait = || {
-            let held: Pin<Box<dyn Future<Output = Held>>> =
-                Box::pin(self.budget.clone().hold(self.batch_bytes));
+            let held: Coming = Box::pin(self.budget.clone().hold(self.batch_bytes));
             (Instant::now(), held)
         };
         let (since, held) = self.awaited.get_or_insert_with(wait);

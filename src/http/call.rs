@@ -101,20 +101,32 @@ impl<'a> Call<'a> {
         Ok(self.gateway.counted_in(create.bounded(grant.max_length)))
     }
 
-    /// Reads an append and refuses what cannot be taken; touches no store.
+    /// Reads an append and refuses what cannot be taken; touches no store unless there is no room.
     pub(super) async fn addition(&self) -> Result<(Owner, Append), Failure> {
         let owner = self.grant(Verb::Append).await?.owner;
         let append = append::read(&self.head, &self.gateway.profile)?;
-        self.has_room_for(append.request.body_bytes.unwrap_or(0))?;
+        let bytes = append.request.body_bytes.unwrap_or(0);
+        if let Err(no_room) = self.has_room_for(bytes) {
+            self.could_take(bytes, &owner).await?;
+            return Err(no_room);
+        }
         Ok((owner, append))
     }
 
-    /// Reads a chunk's head and refuses what cannot be taken; touches no store (C-42).
+    /// Refuses a body that the upload could not take with any room: that is not for want of room.
+    async fn could_take(&self, bytes: u64, owner: &Owner) -> Result<(), Failure> {
+        let Some(upload) = self.upload else { return Ok(()) };
+        match self.gateway.engine.peek(upload, owner).await?.length() {
+            Some(length) if bytes > length.get() => Err(Problem::PastTheEnd { length }.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Reads a chunk's head; touches no store (C-42). Whether there is room for it is asked once it is
+    /// known to be one of the upload's.
     pub(super) async fn chunk(&self, terms: &Terms) -> Result<(Owner, Chunk), Failure> {
         let owner = self.grant(Verb::Append).await?.owner;
-        let chunk = chunk::read(&self.head, terms)?;
-        self.has_room_for(chunk.claim.body_bytes.unwrap_or(0))?;
-        Ok((owner, chunk))
+        Ok((owner, chunk::read(&self.head, terms)?))
     }
 
     /// Reads the beginning of a session and refuses what cannot be taken; touches no store.

@@ -238,8 +238,8 @@ impl Stream {
 
     /// Whether what arrived is more than a peer has reason to send.
     fn is_excessive(&mut self, arrived: &[u8]) -> bool {
-        let now = Instant::now();
-        let excess = self.frames.as_mut().and_then(|frames| frames.passed(arrived, now).err());
+        let frames = self.frames.as_mut();
+        let excess = frames.and_then(|frames| frames.passed(arrived, Instant::now()).err());
         if let Some(excess) = excess {
             tracing::debug!(connection = ?self.connection, ?excess, "connection ended");
         }

@@ -9,12 +9,12 @@ mod standing;
 
 use std::borrow::Cow;
 
-use crate::upload::geometry::{Against, Contradiction};
+use crate::upload::geometry::Contradiction;
 use crate::upload::{MetadataError, Timestamp, UploadId, UploadLength, UploadOffset};
 
 use super::date;
 use super::head::ResponseHead;
-use contradiction::contradiction;
+use contradiction::{code_of, contradiction};
 use kept::{fitted, kept, later};
 
 /// A refusal, with what is needed to say what was wrong and what would be right.
@@ -359,12 +359,7 @@ impl Problem {
             Self::PartUnfinished { .. } => "part-unfinished",
             Self::ExtensionOff { .. } => "extension-off",
             Self::GeometryUnknown => "geometry-unknown",
-            Self::ChunkContradicts(Contradiction { against: Against::Request, .. }) => {
-                "chunk-contradicts-itself"
-            }
-            Self::ChunkContradicts(Contradiction { against: Against::Session, .. }) => {
-                "chunk-contradicts-session"
-            }
+            Self::ChunkContradicts(contradiction) => code_of(contradiction.against),
             Self::TooManyChunks { .. } => "too-many-chunks",
             Self::UnknownChecksum => "unknown-checksum",
             Self::UnknownDigest { .. } => "unknown-digest",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::protocol::{chunked, download, tus};
-use crate::upload::geometry::Statement;
+use crate::upload::geometry::{Against, Statement};
 
 const TABLE: &str = include_str!("../../protocol-spec/errors.md");
 

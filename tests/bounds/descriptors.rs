@@ -68,7 +68,7 @@ fn with_few_descriptors_idle_connections_cost_no_running_upload_anything() {
     patch.write_all(b"half").unwrap();
     assert!(head_of_answer(&mut patch).starts_with("HTTP/1.1 204"), "it goes on and is committed");
     let before = processor_time(gateway.pid());
-    std::thread::sleep(Duration::from_millis(500));
+    crate::support::pause(Duration::from_millis(500));
     let used = processor_time(gateway.pid()).saturating_sub(before);
     assert!(used < Duration::from_millis(150), "it waits, and does not spin: {used:?}");
     assert!(descriptors(gateway.pid()) < 250, "the reserve is left alone");
@@ -98,7 +98,7 @@ fn without_any_descriptor_left_it_neither_spins_nor_floods_the_log_and_recovers(
     prlimit(Some(gateway.pid()), Resource::Nofile, none).unwrap();
     let mut late: Vec<_> = (0..20).map(|_| connect(&gateway)).collect();
     let before = processor_time(gateway.pid());
-    std::thread::sleep(Duration::from_millis(1500));
+    crate::support::pause(Duration::from_millis(1500));
     let used = processor_time(gateway.pid()).saturating_sub(before);
     assert!(used < Duration::from_millis(300), "{used:?} of processor time");
     assert!(options(&mut early).starts_with("HTTP/1.1 2"), "who is there is served");

@@ -55,7 +55,7 @@ fn a_reader_below_the_minimum_rate_is_cut_off_and_its_file_closed() {
             Ok(0) | Err(_) => break,
             Ok(bytes) => taken += bytes,
         }
-        std::thread::sleep(Duration::from_millis(20));
+        crate::support::pause(Duration::from_millis(20));
     }
     assert!(taken < 16 * MIB, "it got all of it");
     assert!(start.elapsed() < Duration::from_secs(20), "after {:?}", start.elapsed());
@@ -76,7 +76,7 @@ fn without_a_minimum_rate_a_slow_reader_gets_all_of_it() {
             0 => panic!("cut off after {taken}"),
             bytes => taken += bytes,
         }
-        std::thread::sleep(Duration::from_millis(60));
+        crate::support::pause(Duration::from_millis(60));
     }
 }
 

@@ -106,7 +106,7 @@ fn a_thousand_heads_that_drip_in_are_closed_in_time_and_hold_nobody_up() {
         let asked = Instant::now();
         assert!(options(&mut connect(&gateway)).starts_with("HTTP/1.1 2"));
         slowest = slowest.max(asked.elapsed());
-        std::thread::sleep(Duration::from_millis(100));
+        crate::support::pause(Duration::from_millis(100));
     }
     let grown = resident_bytes(gateway.pid()).saturating_sub(fresh);
     assert!(start.elapsed() > Duration::from_secs(3));
@@ -127,7 +127,7 @@ fn a_second_head_that_drips_in_has_no_more_time_than_the_first() {
     let start = Instant::now();
     let head = head(20, 2000);
     let sent = head.iter().take_while(|byte| {
-        std::thread::sleep(Duration::from_millis(20));
+        crate::support::pause(Duration::from_millis(20));
         stream.write_all(std::slice::from_ref(*byte)).is_ok()
     });
     assert!(sent.count() < head.len(), "it was read to its end");

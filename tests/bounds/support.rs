@@ -78,12 +78,18 @@ pub(crate) fn is_ended(stream: &mut TcpStream) -> bool {
     }
 }
 
+/// Lets time pass: for a client that takes its time, or a measure that does.
+#[expect(clippy::disallowed_methods, reason = "no outcome is waited for by it")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Waits until something is so.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < DEADLINE, "{what}: not so in time");
-        std::thread::sleep(Duration::from_millis(2));
+        pause(Duration::from_millis(2));
     }
 }
 

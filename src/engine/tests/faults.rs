@@ -44,7 +44,11 @@ struct FaultyWriter {
 impl BlobWriter for FaultyWriter {
     fn write(&self, at: UploadOffset, batch: &[Bytes]) -> Result<(), StorageError> {
         self.faults.wrote.lock().unwrap().push(std::thread::current().id());
-        std::thread::sleep(Duration::from_millis(self.faults.slow.load(Ordering::SeqCst)));
+        let slow = Duration::from_millis(self.faults.slow.load(Ordering::SeqCst));
+        let began = std::time::Instant::now();
+        while began.elapsed() < slow {
+            std::thread::yield_now();
+        }
         if Faults::check(&self.faults.full, || StorageError::NoRoom).is_ok() {
             return self.inner.write(at, batch);
         }

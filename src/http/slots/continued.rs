@@ -30,7 +30,6 @@ pub(super) async fn stand(call: &Call<'_>, tenant: &SlotTenant) -> Outcome {
 /// Adds bytes to a slot by tus.
 pub(super) async fn add(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Outcome {
     let append::Append { request, digest } = append::read(&call.head, &call.gateway.profile)?;
-    call.has_room_for(request.body_bytes.unwrap_or(0))?;
     let (id, owner) = continued(call, tenant).await?;
     let order = AppendOrder { id, owner, request, digest };
     let transfer = call.gateway.engine.append(order).await?;
@@ -46,7 +45,6 @@ pub(super) async fn bring(
 ) -> Outcome {
     let chunk = chunk::read(&call.head, &chunking.terms)?;
     let claim = chunk.claim;
-    call.has_room_for(claim.body_bytes.unwrap_or(0))?;
     let whole = SlotRequest::whole(&call.head, call.query(), Intent::Put);
     let whole = whole.map_err(|why| turned_away(call, &why))?;
     let id = named(call, tenant)?;

@@ -2,6 +2,14 @@
 
 use crate::upload::geometry::{Against, Contradiction, Statement};
 
+/// The stable name of a statement that does not fit, for programs.
+pub(super) const fn code_of(against: Against) -> &'static str {
+    match against {
+        Against::Request => "chunk-contradicts-itself",
+        Against::Session => "chunk-contradicts-session",
+    }
+}
+
 /// Which statement does not fit, and what would.
 pub(super) fn contradiction(contradiction: Contradiction) -> String {
     let Contradiction { statement, against, expected } = contradiction;

@@ -145,7 +145,10 @@ pub fn needed_bytes(create: &Create) -> u64 {
     let promised = |session: &NewSession| session.length.map_or(0, UploadLength::get);
     match create {
         Create::Upload(session) => promised(session),
-        Create::WithBody(session, body) => promised(session).max(body.bytes.unwrap_or(0)),
+        // A body that is longer than the upload is not refused for want of room.
+        Create::WithBody(session, body) => {
+            session.length.map_or(body.bytes.unwrap_or(0), UploadLength::get)
+        }
         Create::Final(_) => 0,
     }
 }

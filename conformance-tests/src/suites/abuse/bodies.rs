@@ -15,6 +15,11 @@ pub const GROUP: Group = Group {
         Case::new("bytes after the stated body are not appended", &["B-8"], more_than_stated),
         Case::new("a body over the length changes nothing", &["B-8", "T-39"], over_the_length),
         Case::new(
+            "a body no disk could hold is over the length",
+            &["B-8"],
+            absurdly_over_the_length,
+        ),
+        Case::new(
             "a chunked body over the length is cut",
             &["B-8", "T-40"],
             chunked_over_the_length,
@@ -44,6 +49,23 @@ fn over_the_length(client: &Client<'_>) -> Verdict {
     client.offset_is(&upload, 0)?;
     client.patch(&upload, 0, b"abc")?.is(204)?;
     client.content_is(&upload, b"abc")
+}
+
+/// It is the client that is wrong: no answer may say that the server lacks room.
+fn absurdly_over_the_length(client: &Client<'_>) -> Verdict {
+    let upload = client.create(3)?;
+    for bytes in [1_u64 << 50, u64::MAX >> 1] {
+        for expect in [None, Some("100-continue")] {
+            let mut request = client.append(&upload, 0).with("Content-Length", bytes.to_string());
+            if let Some(expect) = expect {
+                request = request.with("Expect", expect);
+            }
+            let mut connection = client.begin(&request)?;
+            client.finish(&mut connection, &request)?.is_one_of(&[400, 413])?;
+        }
+    }
+    client.offset_is(&upload, 0)?;
+    client.server_still_answers()
 }
 
 fn chunked_over_the_length(client: &Client<'_>) -> Verdict {
