@@ -25,7 +25,10 @@ const NAMES: [&str; 10] = [
 ];
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((lines, length, text)) = structured::<(Vec<(u8, Vec<u8>)>, Option<u64>, String)>(data) else { return };
+    let Some((lines, length, text)) = structured::<(Vec<(u8, Vec<u8>)>, Option<u64>, String)>(data)
+    else {
+        return;
+    };
     let name_of = |index: u8| NAMES[usize::from(index) % NAMES.len()];
     let fields = lines.iter().map(|(index, value)| (name_of(*index), value.as_slice())).collect();
     let body = length.map_or(BodyLength::Unknown, BodyLength::Known);

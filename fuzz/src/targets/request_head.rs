@@ -28,7 +28,9 @@ const NAMES: [&str; 16] = [
 ];
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((lines, length)) = structured::<(Vec<(u8, Vec<u8>)>, Option<u64>)>(data) else { return };
+    let Some((lines, length)) = structured::<(Vec<(u8, Vec<u8>)>, Option<u64>)>(data) else {
+        return;
+    };
     let name = |index: u8| NAMES[usize::from(index) % NAMES.len()];
     // The version is there, so that the readers get past it.
     let mut fields = vec![("Tus-Resumable", &b"1.0.0"[..])];
@@ -36,11 +38,7 @@ pub(crate) fn run(data: &[u8]) {
     let body = length.map_or(BodyLength::Unknown, BodyLength::Known);
     let head = RequestHead { method: "POST", path: "/files", fields, body };
     let profile = Profile::new(Extension::ALL, &Limits::default());
-    let place = Place {
-        base_path: "/files".to_owned(),
-        outside: Outside::default(),
-        link: None,
-    };
+    let place = Place { base_path: "/files".to_owned(), outside: Outside::default(), link: None };
     let _ = Method::effective(&head);
     let _ = create::read(&head, &profile, &place, Owner::anonymous());
     let _ = append::read(&head, &profile);

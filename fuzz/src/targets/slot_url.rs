@@ -7,7 +7,11 @@ use tidegate::upload::Timestamp;
 use super::structured;
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((path, query, authorization, length, now, delete)) = structured::<(&str, &str, &[u8], Option<u64>, u64, bool)>(data) else { return };
+    let Some((path, query, authorization, length, now, delete)) =
+        structured::<(&str, &str, &[u8], Option<u64>, u64, bool)>(data)
+    else {
+        return;
+    };
     let base = BasePath::new("/upload").unwrap();
     if let Ok(slot) = base.slot(path) {
         let written = format!("{}/{}", base.encoded(), slot.encoded());

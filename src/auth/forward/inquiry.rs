@@ -167,6 +167,8 @@ fn fresh_for(lines: &[&[u8]]) -> Duration {
 mod tests {
     use std::net::IpAddr;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::protocol::head::BodyLength;
     use crate::protocol::token::Verb;

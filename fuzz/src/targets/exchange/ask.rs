@@ -81,9 +81,7 @@ pub(super) fn wants_much(ask: &Ask) -> bool {
         let text = std::str::from_utf8(digits).unwrap_or_default();
         !text.is_empty() && text.parse::<u64>().is_ok_and(|number| number > CAPACITY_BYTES / 2)
     };
-    let numbers = |value: &Vec<u8>| {
-        value.split(|byte| !byte.is_ascii_digit()).any(much)
-    };
+    let numbers = |value: &Vec<u8>| value.split(|byte| !byte.is_ascii_digit()).any(much);
     ask.fields.iter().any(|(_, value)| numbers(value))
 }
 
