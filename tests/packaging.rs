@@ -48,6 +48,50 @@ fn accepted(words: &[String]) {
     assert!(output.status.success(), "{words:?}: {output:?}");
 }
 
+/// The manifests of everything that is built here.
+fn manifests() -> Vec<(String, toml::Table)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |folder: &str| {
+        let text = std::fs::read_to_string(root.join(folder).join("Cargo.toml")).unwrap();
+        (folder.to_owned(), text.parse::<toml::Table>().unwrap())
+    };
+    let workspace = read("");
+    let members = workspace.1["workspace"]["members"].as_array().unwrap().clone();
+    let members = members.iter().map(|member| read(member.as_str().unwrap()));
+    members.chain([workspace.clone(), read("fuzz")]).collect()
+}
+
+#[test]
+fn nothing_that_is_built_here_has_unsafe_code() {
+    let manifests = manifests();
+    assert!(manifests.len() >= 4);
+    for (folder, manifest) in manifests {
+        let inherits = manifest["lints"].get("workspace").is_some();
+        let lints = if inherits { None } else { Some(&manifest["lints"]) };
+        let shared = manifest.get("workspace").and_then(|workspace| workspace.get("lints"));
+        for lints in lints.into_iter().chain(shared) {
+            // What is forbidden cannot be allowed again by any file.
+            assert_eq!(lints["rust"]["unsafe_code"].as_str(), Some("forbid"), "{folder:?}");
+        }
+        assert!(inherits || lints.is_some(), "{folder:?} has no lints");
+    }
+}
+
+#[test]
+fn the_image_carries_a_list_of_what_it_is_made_of() {
+    let made = all("RUN").into_iter().find(|run| run.contains("cargo cyclonedx"));
+    let made = made.expect("the build writes a bill of materials");
+    assert!(made.contains("--format json") && made.contains("--override-filename sbom.cdx"));
+    let install = all("RUN").into_iter().find(|run| run.contains("cargo install"));
+    let install = install.expect("the tool is installed");
+    assert!(install.contains("--locked") && install.contains("cargo-cyclonedx@"), "pinned");
+    let place = "/usr/share/doc/tidegate/sbom.cdx.json";
+    let kept = all("COPY").into_iter().any(|copy| copy.ends_with(place));
+    assert!(kept, "it is in the image");
+    let page = include_str!("../docs/supply-chain.md");
+    assert!(page.contains(place), "and people can find it");
+}
+
 #[test]
 fn the_image_is_not_run_by_root_and_has_one_volume() {
     let user = all("USER");
