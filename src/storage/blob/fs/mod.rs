@@ -16,6 +16,7 @@
 //! | `writer` | positioned writes, sync, cut |
 //! | `reader` | reading stretches |
 //! | `marker` | the mark of an unproven tail |
+//! | `names` | which names of running blobs may be missing on the device |
 //! | `publish` | the only rename, made durable; removal, made durable |
 //! | `join` | one file appended to another inside the kernel |
 //! | `take_in` | a file of this machine becomes a blob |
@@ -32,6 +33,7 @@ mod join;
 mod label;
 mod layout;
 mod marker;
+mod names;
 mod publish;
 mod reader;
 mod room;
@@ -52,6 +54,7 @@ use crate::storage::{
 use crate::upload::{UploadId, UploadOffset};
 
 use layout::Layout;
+use names::Names;
 use room::RoomGauge;
 
 /// How the store is opened.
@@ -88,6 +91,7 @@ pub struct FsBlobStore {
 struct Files {
     layout: Layout,
     room: RoomGauge,
+    names: Names,
     sync: bool,
 }
 
@@ -103,7 +107,9 @@ impl FsBlobStore {
     pub fn open(settings: &FsSettings) -> Result<Self, StorageError> {
         let layout = Layout::prepare(&settings.root)?;
         let room = RoomGauge::new(&settings.root, settings.reserve_bytes)?;
-        Ok(Self { files: Arc::new(Files { layout, room, sync: settings.sync }) })
+        Ok(Self {
+            files: Arc::new(Files { layout, room, names: Names::new(), sync: settings.sync }),
+        })
     }
 
     /// Runs `work` on a blocking thread. Once begun it runs to its end, also if nobody waits.
