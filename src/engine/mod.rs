@@ -23,6 +23,7 @@
 //! | `finish` | the last byte is there: the upload becomes visible |
 //! | `lease` | one writer per upload, and who may disturb it |
 //! | `recovery` | what a crash left behind |
+//! | `sweep` | recovery of every session after the start |
 //! | `reaper` | what expired, and orphans |
 //! | `scribe` | labels beside the blobs, trailing the session store |
 //! | `events` | what happened, for metrics |
@@ -49,13 +50,14 @@ mod reaper;
 mod recovery;
 mod scribe;
 pub mod settings;
+mod sweep;
 mod terminate;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -118,6 +120,7 @@ struct Shared {
     /// Whether the sweep after the start has looked at every session: until then each is checked
     /// when it is asked for.
     recovered: AtomicBool,
+    stragglers: Mutex<sweep::Stragglers>,
     runtime: Handle,
 }
 
@@ -163,6 +166,7 @@ impl Engine {
             awaited: Awaited::default(),
             quotas: Quotas::default(),
             recovered: AtomicBool::new(false),
+            stragglers: Mutex::default(),
             runtime: runtime.handle().clone(),
             sessions: parts.sessions,
             blobs: parts.blobs,
@@ -172,7 +176,7 @@ impl Engine {
             observer: parts.observer,
         });
         runtime.spawn(Arc::clone(&shared.scribe).run());
-        runtime.spawn(recovery::sweep(Arc::clone(&shared)));
+        runtime.spawn(sweep::sweep(Arc::clone(&shared)));
         runtime.spawn(reaper::run(Arc::downgrade(&shared)));
         Ok(Self { shared, _runtime: Arc::new(OwnRuntime(Some(runtime))) })
     }
