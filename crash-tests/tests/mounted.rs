@@ -54,6 +54,8 @@ impl Drop for Victim {
 
 /// Who may not mount does it in a namespace of its own. False if that was done, and all is well.
 fn may_mount(test: &str) -> bool {
+    let device = Path::new("/dev/fuse").exists();
+    assert!(device, "there is no /dev/fuse: modprobe fuse, or give the container the device");
     if geteuid().is_root() {
         return true;
     }
