@@ -1,7 +1,7 @@
 //! One disk, and the power cuts that it goes through one after the other.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,20 +11,24 @@ use crate::chance::Chance;
 use crate::check;
 use crate::client::Client;
 use crate::disk::{Disk, Journal};
-use crate::gateway::{Gateway, Setup};
+use crate::gateway::Setup;
 use crate::load::Worker;
 use crate::mount::mount;
-use crate::power::{Doing, Fault, Power, Rule};
+use crate::power::{Doing, Fault, Power, Rule, Strike};
 use crate::tally::{Loss, Tally};
 
-/// Cuts that one disk goes through.
+/// Cuts under load that one disk goes through.
 pub const CUTS: u64 = 5;
 /// Clients at once.
 const WORKERS: u64 = 4;
 /// Bytes on the disk.
 const CAPACITY: u64 = 2 << 30;
-/// If the load has not done enough by then, the power goes all the same.
+/// If the load has not done enough by then, it happens all the same.
 const LONGEST_LOAD: Duration = Duration::from_secs(4);
+/// A gateway whose disk has failed does little more: it is not waited for as long.
+const LONGEST_FAILING: Duration = Duration::from_millis(800);
+/// A start that is to be cut off has come to its end by then.
+const LONGEST_START: Duration = Duration::from_millis(400);
 
 /// A disk, what its clients know, and the choices that are left.
 struct Chain<'a> {
@@ -40,7 +44,14 @@ struct Chain<'a> {
     noted: usize,
 }
 
-/// Takes a new disk through [`CUTS`] power cuts, and looks at everything after each.
+/// The disk while there is power.
+struct Boot {
+    power: Arc<Power>,
+    data: PathBuf,
+}
+
+/// Takes a new disk through [`CUTS`] power cuts under load, and some more while the gateway recovers
+/// from them, and looks at everything after each.
 ///
 /// # Errors
 ///
@@ -59,20 +70,18 @@ pub fn run(setup: &Setup, seed: u64) -> io::Result<Tally> {
         noted: 0,
     };
     for cut in 0..=CUTS {
-        let mounted = tempfile::tempdir_in(&setup.scratch)?;
-        let power = Arc::new(Power::new(chain.disk.clone()));
-        let session = mount(Arc::clone(&power), mounted.path())?;
-        chain.boots += 1;
-        setup.new_boot(chain.boots)?;
-        let data = mounted.path().join("data");
-        let goes_on = chain.look(&data, cut == CUTS)?;
-        chain.note(cut);
-        if goes_on && cut < CUTS {
-            chain.load(&power, &data)?;
-            chain.note(cut);
+        while cut > 0 && chain.chance.once_in(3) {
+            chain.boot(Chain::recover_in_vain)?;
         }
-        chain.disk = power.left();
-        session.umount_and_join()?;
+        let goes_on = chain.boot(|chain, boot| {
+            let goes_on = chain.look(boot, cut == CUTS)?;
+            chain.note(cut);
+            if goes_on && cut < CUTS {
+                chain.load(boot)?;
+                chain.note(cut);
+            }
+            Ok(goes_on)
+        })?;
         if !goes_on {
             break;
         }
@@ -81,68 +90,122 @@ pub fn run(setup: &Setup, seed: u64) -> io::Result<Tally> {
 }
 
 impl Chain<'_> {
+    /// Does something with the disk on another boot, and takes what is left of it then.
+    fn boot<T>(&mut self, work: impl FnOnce(&mut Self, &Boot) -> io::Result<T>) -> io::Result<T> {
+        let mounted = tempfile::tempdir_in(&self.setup.scratch)?;
+        let power = Arc::new(Power::new(self.disk.clone()));
+        let session = mount(Arc::clone(&power), mounted.path())?;
+        self.boots += 1;
+        self.setup.new_boot(self.boots)?;
+        let boot = Boot { power, data: mounted.path().join("data") };
+        let outcome = work(self, &boot);
+        self.disk = boot.power.left();
+        session.umount_and_join()?;
+        outcome
+    }
+
+    /// Starts the gateway, and cuts the power while it starts or recovers.
+    fn recover_in_vain(&mut self, boot: &Boot) -> io::Result<()> {
+        let gateway = self.setup.start(&boot.data)?;
+        let pid = gateway.pid().ok_or(io::ErrorKind::NotFound)?;
+        boot.power.strike_after(self.chance.below(250), Strike::Cut, pid);
+        if gateway.ready().is_none() && boot.power.is_on() {
+            self.tally.lose(Loss::Start, self.setup.last_words());
+        }
+        boot.power.wait(LONGEST_START);
+        boot.power.strike(Strike::Cut, pid);
+        self.tally.cuts += 1;
+        self.tally.early += 1;
+        Ok(())
+    }
+
     /// Starts the gateway and looks at every upload, then asks the doctor. False if there is no
     /// going on.
-    fn look(&mut self, data: &Path, last: bool) -> io::Result<bool> {
-        let gateway = self.setup.start(data)?;
+    fn look(&mut self, boot: &Boot, last: bool) -> io::Result<bool> {
+        let gateway = self.setup.start(&boot.data)?;
         let Some(client) = gateway.ready() else {
             self.tally.lose(Loss::Start, self.setup.last_words());
             return Ok(false);
         };
+        self.look_at_all(&client);
         for worker in &mut self.workers {
-            let tally = &mut self.tally;
-            worker.uploads.retain_mut(|upload| check::look(&client, upload, tally));
             for upload in &mut worker.uploads {
                 // Some go on through many cuts.
                 if last || self.chance.once_in(4) {
-                    check::finish(&client, upload, tally);
+                    check::finish(&client, upload, &mut self.tally);
                 }
             }
         }
         if !gateway.stop() {
             self.tally.lose(Loss::Answer, "it does not stop, or not well");
         }
-        consult(self.setup, data, &mut self.tally)?;
+        consult(self.setup, &boot.data, &mut self.tally)?;
         Ok(true)
     }
 
-    /// Lets clients work until the power goes.
-    fn load(&mut self, power: &Arc<Power>, data: &Path) -> io::Result<()> {
-        let gateway = self.setup.start(data)?;
-        let pid = gateway.pid().ok_or(io::ErrorKind::NotFound)?;
-        if self.chance.once_in(6) {
-            // While it starts, or soon after.
-            power.cut_after(self.chance.below(120), pid);
+    fn look_at_all(&mut self, client: &Client) {
+        for worker in &mut self.workers {
+            let tally = &mut self.tally;
+            worker.uploads.retain_mut(|upload| check::look(client, upload, tally));
         }
-        if let Some(client) = gateway.ready() {
-            let faults = self.faults();
-            self.now = format!("after {faults:?}");
-            let (breaks, moment) = (!faults.is_empty(), self.chance.below(900));
-            power.set_rules(faults);
-            if power.is_on() {
-                power.cut_after(moment, pid);
-            }
-            self.work(&client, power, breaks, &gateway);
-        } else if power.is_on() {
-            self.tally.lose(Loss::Start, self.setup.last_words());
+    }
+
+    /// Lets clients work until the power goes; before that, at times, until the process is killed.
+    fn load(&mut self, boot: &Boot) -> io::Result<()> {
+        let fails = self.setup.failing;
+        self.now = String::new();
+        // With a disk that fails there is always a start after it, on the same boot: what the kernel
+        // shows then may be more than the disk has.
+        if fails || self.chance.once_in(3) {
+            let faults = if fails { self.failures() } else { Vec::new() };
+            self.work_until(boot, faults, Strike::Kill)?;
+            self.tally.kills += 1;
         }
-        power.cut(pid);
+        let faults =
+            if fails && self.chance.once_in(2) { self.failures() } else { self.oddities() };
+        self.work_until(boot, faults, Strike::Cut)?;
         self.tally.cuts += 1;
         Ok(())
     }
 
-    fn work(&mut self, client: &Client, power: &Arc<Power>, breaks: bool, gateway: &Gateway) {
-        std::thread::scope(|scope| {
-            for worker in &mut self.workers {
-                worker.faults = breaks;
-                scope.spawn(|| worker.run(client, || power.is_on()));
+    /// Starts the gateway on this boot and lets clients work, with `faults`, until `strike`.
+    fn work_until(&mut self, boot: &Boot, faults: Vec<Rule>, strike: Strike) -> io::Result<()> {
+        let power = &boot.power;
+        power.revive();
+        let again = !self.now.is_empty();
+        self.now.push_str(&format!("{strike:?} after {faults:?} "));
+        let gateway = self.setup.start(&boot.data)?;
+        let pid = gateway.pid().ok_or(io::ErrorKind::NotFound)?;
+        let early = self.chance.once_in(6);
+        if early {
+            // While it starts, or soon after.
+            power.strike_after(self.chance.below(120), strike, pid);
+        }
+        if let Some(client) = gateway.ready() {
+            if again && !early {
+                self.look_at_all(&client);
             }
-            if !power.wait(LONGEST_LOAD)
-                && let Some(pid) = gateway.pid()
-            {
-                power.cut(pid);
+            let fails = faults.iter().any(|rule| matches!(rule.fault, Fault::Error(_)));
+            let moment = self.chance.below(if fails { 400 } else { 900 });
+            power.set_rules(faults);
+            if !early {
+                power.strike_after(moment, strike, pid);
             }
-        });
+            let longest = if fails { LONGEST_FAILING } else { LONGEST_LOAD };
+            std::thread::scope(|scope| {
+                for worker in &mut self.workers {
+                    worker.faults = fails;
+                    scope.spawn(|| worker.run(&client, || power.is_on()));
+                }
+                power.wait(longest);
+                power.strike(strike, pid);
+            });
+        } else if power.is_on() {
+            self.tally.lose(Loss::Start, self.setup.last_words());
+        }
+        power.strike(strike, pid);
+        power.set_rules(Vec::new());
+        Ok(())
     }
 
     /// Says of what was lost since when that was.
@@ -157,16 +220,29 @@ impl Chain<'_> {
         self.noted = self.tally.losses.len();
     }
 
-    /// What goes wrong with the disk before the power does, in one load of four.
-    fn faults(&mut self) -> Vec<Rule> {
-        let rule = |doing, every, fault| Rule { doing, every, fault };
-        match self.chance.below(16) {
-            0 if self.setup.errors => vec![rule(Doing::Sync, 97, Fault::Error(Errno::IO))],
-            1 if self.setup.errors => vec![rule(Doing::Write, 41, Fault::Error(Errno::NOSPC))],
-            2 => vec![rule(Doing::Write, 7, Fault::Short(1000))],
-            3 => vec![rule(Doing::Sync, 3, Fault::Slow(Duration::from_millis(30)))],
+    /// What a sound disk may do at times, too.
+    fn oddities(&mut self) -> Vec<Rule> {
+        match self.chance.below(8) {
+            0 => vec![Rule { doing: Doing::Write, every: 7, fault: Fault::Short(1000) }],
+            1 => {
+                let fault = Fault::Slow(Duration::from_millis(30));
+                vec![Rule { doing: Doing::Sync, every: 3, fault }]
+            }
             _ => Vec::new(),
         }
+    }
+
+    /// What goes wrong with a disk that fails.
+    fn failures(&mut self) -> Vec<Rule> {
+        let (doing, error) = match self.chance.below(8) {
+            0..=2 => (Doing::Sync, Errno::IO),
+            3 | 4 => (Doing::Write, Errno::NOSPC),
+            5 => (Doing::Write, Errno::IO),
+            6 => (Doing::Read, Errno::IO),
+            _ => (Doing::Change, Errno::IO),
+        };
+        let every = 1 + self.chance.below(40);
+        vec![Rule { doing, every, fault: Fault::Error(error) }]
     }
 }
 

@@ -21,6 +21,7 @@ pub fn look(client: &Client, upload: &mut Upload, tally: &mut Tally) -> bool {
         tally.acknowledged += upload.acknowledged_bytes();
     }
     let answer = match upload.way {
+        Way::Slot { .. } => return look_into_slot(client, upload, tally),
         Way::Chunks(_) => client.send(&format!("GET {}", upload.path), "", b""),
         Way::Tus | Way::Part => client.send(&format!("HEAD {}", upload.path), "", b""),
         Way::Final => joined(client, &upload.path),
@@ -60,6 +61,28 @@ pub fn look(client: &Client, upload: &mut Upload, tally: &mut Tally) -> bool {
     }
 }
 
+/// A slot shows nothing before all of its bytes are there, and then it shows all of them.
+fn look_into_slot(client: &Client, upload: &mut Upload, tally: &mut Tally) -> bool {
+    match client.send(&format!("GET {}", upload.path), "", b"") {
+        // Nothing is there, or not all of it.
+        Ok(answer) if matches!(answer.status, 404 | 409) && !upload.is_complete() => true,
+        Ok(answer) if matches!(answer.status, 404 | 409) => {
+            let what = format!("{}: {} for a slot that was filled", upload.path, answer.status);
+            tally.lose(Loss::Bytes(upload.acknowledged), what);
+            false
+        }
+        Ok(_) => {
+            upload.acknowledged = upload.length();
+            let path = upload.path.clone();
+            compare(client, &path, upload, tally)
+        }
+        Err(error) => {
+            tally.lose(Loss::Answer, format!("{}: no answer: {error}", upload.path));
+            true
+        }
+    }
+}
+
 /// Asks until a final upload is joined.
 fn joined(client: &Client, path: &str) -> std::io::Result<Answer> {
     let until = Instant::now() + JOINING;
@@ -77,6 +100,7 @@ fn stands(client: &Client, upload: &mut Upload, answer: &Answer, tally: &mut Tal
     match upload.way {
         Way::Tus | Way::Part | Way::Final => stands_at(client, upload, answer, tally),
         Way::Chunks(_) => has_chunks(client, upload, answer, tally),
+        Way::Slot { .. } => true,
     }
 }
 
@@ -100,7 +124,7 @@ fn stands_at(client: &Client, upload: &mut Upload, answer: &Answer, tally: &mut 
         Way::Tus | Way::Final if upload.is_complete() => {
             compare(client, &upload.path, upload, tally)
         }
-        Way::Tus | Way::Final | Way::Part | Way::Chunks(_) => true,
+        Way::Tus | Way::Final | Way::Part | Way::Chunks(_) | Way::Slot { .. } => true,
     }
 }
 
@@ -172,7 +196,16 @@ pub fn finish(client: &Client, upload: &mut Upload, tally: &mut Tally) {
     if upload.standing != Standing::There || upload.is_complete() {
         return;
     }
-    match upload.way {
+    match &upload.way {
+        Way::Slot { put } => {
+            // What was handed out is worth as much as what was acknowledged.
+            let sent = put_slot(client, upload, put, upload.length());
+            if !sent.as_ref().is_ok_and(|answer| answer.status == 201) {
+                let what = format!("{put}: the slot takes nothing: {sent:?}");
+                tally.lose(Loss::Answer, what);
+                return;
+            }
+        }
         Way::Tus | Way::Part => {
             let rest = upload.stretch(upload.acknowledged, upload.length());
             let fields = format!(
@@ -187,7 +220,7 @@ pub fn finish(client: &Client, upload: &mut Upload, tally: &mut Tally) {
             }
         }
         Way::Chunks(size) => {
-            for chunk in 0..upload.length().div_ceil(size) {
+            for chunk in 0..upload.length().div_ceil(*size) {
                 let sent = put_chunk(client, upload, chunk);
                 if !sent.as_ref().is_ok_and(|answer| answer.status == 200) {
                     let what = format!("{}: chunk {chunk}: {sent:?}", upload.path);
@@ -211,7 +244,7 @@ pub fn put_chunk(client: &Client, upload: &Upload, chunk: u64) -> std::io::Resul
     let name = upload.path.rsplit('/').next().unwrap_or_default();
     let total = match upload.way {
         Way::Chunks(size) => upload.length().div_ceil(size),
-        Way::Tus | Way::Part | Way::Final => 1,
+        Way::Tus | Way::Part | Way::Final | Way::Slot { .. } => 1,
     };
     let fields = format!(
         "X-Upload-Session-ID: {name}\r\nX-Chunk-Number: {chunk}\r\nX-Total-Chunks: {total}\r\n\
@@ -220,4 +253,20 @@ pub fn put_chunk(client: &Client, upload: &Upload, chunk: u64) -> std::io::Resul
         upload.length()
     );
     client.send("PUT /chunked-upload", &fields, &upload.stretch(start, end))
+}
+
+/// Sends the first `bytes` bytes into a slot; without the rest the answer does not come.
+///
+/// # Errors
+///
+/// If there is no answer.
+pub fn put_slot(
+    client: &Client,
+    upload: &Upload,
+    put: &str,
+    bytes: u64,
+) -> std::io::Result<Answer> {
+    let fields = "Content-Type: application/octet-stream\r\n";
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    client.send_part(&format!("PUT {put}"), fields, &upload.bytes(), bytes)
 }

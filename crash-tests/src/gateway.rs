@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// It does not outlive us. Runs the rest of its arguments with the file `$1` in the place of the boot id.
 const ANOTHER_BOOT: &str = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id && shift && exec setpriv --pdeathsig KILL \"$@\"";
 
+/// Slots that anybody who is near may ask for.
+const SLOTS: &str =
+    "[{scheme='own',public_url='http://slots.example',service_url={path='/ask/here'}}]";
+
 /// How the gateway is started.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -26,8 +30,8 @@ pub struct Setup {
     pub binary: PathBuf,
     /// `storage.durability`.
     pub durability: &'static str,
-    /// Whether writes and syncs also fail before some of the cuts.
-    pub errors: bool,
+    /// Whether the disk also fails before it loses its power.
+    pub failing: bool,
     /// Where the boot id and the log are kept: no part of the disk that loses power.
     pub scratch: PathBuf,
     /// Further settings, as environment variables; they win.
@@ -123,6 +127,7 @@ impl Setup {
             ("TIDEGATE__STORAGE__CHECKPOINT_BYTES", "64KiB"),
             ("TIDEGATE__STORAGE__RESERVE", "16MiB"),
             ("TIDEGATE__LOG__LEVEL", "warn"),
+            ("TIDEGATE__XEP0363__TENANTS", SLOTS),
         ]);
         command.envs(self.more.iter().map(|(name, value)| (name, value)));
     }

@@ -1,5 +1,7 @@
 //! What clients do until the gateway dies: all kinds of uploads at once, and deletions and downloads.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -26,26 +28,41 @@ pub struct Worker {
     pub faults: bool,
     /// Whether the gateway is asked to end meanwhile: then it may refuse, but a HEAD is answered.
     pub leaves: bool,
+    /// Whether the last answer was such a failure.
+    fails: bool,
 }
 
 impl Worker {
     /// A client that knows nothing yet.
     #[must_use]
     pub fn new(chance: Chance) -> Self {
-        Self { chance, uploads: Vec::new(), tally: Tally::default(), faults: false, leaves: false }
+        Self {
+            chance,
+            uploads: Vec::new(),
+            tally: Tally::default(),
+            faults: false,
+            leaves: false,
+            fails: false,
+        }
     }
 
     /// Does one thing after the other for as long as `goes_on` says so.
     pub fn run(&mut self, client: &Client, goes_on: impl Fn() -> bool) {
         while goes_on() {
             let open = self.uploads.iter().filter(|upload| !upload.is_complete()).count();
-            match self.chance.below(14) {
+            match self.chance.below(16) {
                 0..=2 if open < MANY => self.create(client, Way::Tus),
                 3 if open < MANY => self.join(client),
                 4 if open < MANY => self.begin_chunks(client),
-                5 => self.delete(client),
-                6 => self.download(client),
+                5 if open < MANY => self.ask_for_slot(client),
+                6 => self.delete(client),
+                7 | 8 => self.download(client),
                 _ => self.go_on(client),
+            }
+            if self.fails {
+                // A gateway that cannot write any more answers at once.
+                self.fails = false;
+                std::thread::park_timeout(Duration::from_millis(5));
             }
         }
     }
@@ -79,21 +96,27 @@ impl Worker {
         self.uploads.push(upload);
     }
 
-    /// Parts that are finished or not, then what joins them.
+    /// Two parts at once, then what joins them.
     fn join(&mut self, client: &Client) {
         let before = self.uploads.len();
-        for _ in 0..2 {
-            self.create(client, Way::Part);
-        }
-        for at in before..self.uploads.len() {
-            while self.uploads.get(at).is_some_and(|part| !part.is_complete()) {
-                if !self.patch(client, at, true) {
-                    return;
-                }
+        let mut two = [(); 2].map(|()| {
+            let worker = Self::new(Chance::new(self.chance.number()));
+            Self { faults: self.faults, ..worker }
+        });
+        std::thread::scope(|scope| {
+            for worker in &mut two {
+                scope.spawn(|| worker.send_part(client));
             }
+        });
+        for worker in two {
+            self.uploads.extend(worker.uploads);
+            self.tally.add(worker.tally);
         }
         let parts: Vec<&Upload> = self.uploads.iter().skip(before).collect();
         let [first, second] = parts.as_slice() else { return };
+        if !(first.is_complete() && second.is_complete()) {
+            return;
+        }
         let fields = format!("Upload-Concat: final;{} {}\r\n", first.path, second.path);
         let pieces = [first.pieces.as_slice(), second.pieces.as_slice()].concat();
         let Ok(answer) = client.send("POST /files", &fields, b"") else { return };
@@ -104,6 +127,54 @@ impl Worker {
         let mut upload = Upload::new(path, Way::Final, pieces);
         upload.acknowledged = upload.length();
         self.uploads.push(upload);
+    }
+
+    /// One part, from its creation to its end.
+    fn send_part(&mut self, client: &Client) {
+        self.create(client, Way::Part);
+        while self.uploads.first().is_some_and(|part| !part.is_complete()) {
+            if !self.patch(client, 0, true) {
+                return;
+            }
+        }
+    }
+
+    fn ask_for_slot(&mut self, client: &Client) {
+        let piece = self.piece();
+        let name = self.chance.number();
+        let question =
+            format!("GET /ask/here?jid=ann@slots.example&name={name:x}.bin&size={}", piece.1);
+        let Ok(answer) = client.send(&question, "", b"") else { return };
+        if answer.status != 200 {
+            return self.odd("a slot", &answer);
+        }
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let mut paths = text.lines().filter_map(|line| {
+            let (_, path) = line.strip_prefix("http://")?.split_once('/')?;
+            Some(format!("/{path}"))
+        });
+        let Some((put, get)) = paths.next().zip(paths.next()) else {
+            return self.odd("a slot", &answer);
+        };
+        self.uploads.push(Upload::new(get, Way::Slot { put }, vec![piece]));
+        self.put_slot(client, self.uploads.len().saturating_sub(1));
+    }
+
+    /// All of what belongs into a slot, at times cut off.
+    fn put_slot(&mut self, client: &Client, at: usize) {
+        let cut = self.chance.once_in(4);
+        let Some(upload) = self.uploads.get_mut(at) else { return };
+        let Way::Slot { put } = &upload.way else { return };
+        let bytes = if cut { self.chance.below(upload.length()) } else { upload.length() };
+        match check::put_slot(client, upload, put, bytes) {
+            Ok(answer) if answer.status == 201 => {
+                (upload.acknowledged, upload.told_by) = (upload.length(), "PUT");
+            }
+            // What was sent before, and cut off, may be taken up after it on a machine that is busy.
+            Ok(answer) if answer.status == 409 => {}
+            Ok(answer) => self.odd("PUT", &answer),
+            Err(_) => {}
+        }
     }
 
     fn begin_chunks(&mut self, client: &Client) {
@@ -140,6 +211,7 @@ impl Worker {
         };
         let Some(upload) = self.uploads.get(at) else { return };
         match upload.way {
+            Way::Slot { .. } => self.put_slot(client, at),
             Way::Chunks(size) => {
                 let chunk = self.chance.below(upload.length().div_ceil(size));
                 let upload = self.uploads.swap_remove(at);
@@ -163,7 +235,12 @@ impl Worker {
             fields.push_str(&format!("Upload-Checksum: crc32 {sum}\r\n"));
         }
         let cut = !to_its_end && self.chance.once_in(5);
-        let sent = if cut { body.len() / 2 } else { body.len() };
+        // Some bring nothing at all, and yet have been there.
+        let sent = match cut {
+            true if self.chance.once_in(3) => 0,
+            true => body.len() / 2,
+            false => body.len(),
+        };
         match client.send_part(&format!("PATCH {path}"), &fields, &body, sent) {
             Ok(answer) if answer.status == 204 => {
                 self.told(at, answer.number("upload-offset"), "PATCH");
@@ -204,9 +281,11 @@ impl Worker {
 
     fn delete(&mut self, client: &Client) {
         // Parts stay: what was joined of them may still be in the making.
-        let there = (0_usize..)
-            .zip(&self.uploads)
-            .filter(|(_, upload)| upload.standing == Standing::There && upload.way != Way::Part);
+        // A slot is not its client's to delete.
+        let there = (0_usize..).zip(&self.uploads).filter(|(_, upload)| {
+            upload.standing == Standing::There
+                && matches!(upload.way, Way::Tus | Way::Final | Way::Chunks(_))
+        });
         let there: Vec<usize> = there.map(|(at, _)| at).collect();
         let Some(at) = self.chance.one_of(&there).copied() else { return };
         let Some(upload) = self.uploads.get_mut(at) else { return };
@@ -220,21 +299,27 @@ impl Worker {
 
     fn download(&mut self, client: &Client) {
         let done = self.uploads.iter().filter(|upload| {
-            upload.standing == Standing::There && upload.way == Way::Tus && upload.is_complete()
+            upload.standing == Standing::There
+                && matches!(upload.way, Way::Tus | Way::Final | Way::Slot { .. })
+                && upload.is_complete()
         });
         let done: Vec<&Upload> = done.collect();
         let Some(upload) = self.chance.one_of(&done) else { return };
         let Ok(answer) = client.send(&format!("GET {}", upload.path), "", b"") else { return };
-        if answer.status != 200 {
-            self.odd("GET", &answer);
-        } else if answer.body != upload.bytes() {
-            self.tally.lose(Loss::File, format!("{}: served wrong", upload.path));
+        self.tally.files += 1;
+        match (answer.status, &upload.way) {
+            (200, _) if answer.body == upload.bytes() => {}
+            (200, _) => self.tally.lose(Loss::File, format!("{}: served wrong", upload.path)),
+            // It may still be joined.
+            (_, Way::Final) => {}
+            _ => self.odd("GET", &answer),
         }
     }
 
     /// An answer that nothing the client did explains.
     fn odd(&mut self, what: &str, answer: &Answer) {
         let refuses = self.leaves && answer.status == 503 && what != "HEAD";
+        self.fails = true;
         if !(self.faults || refuses) {
             let text = String::from_utf8_lossy(&answer.body);
             self.tally.lose(Loss::Answer, format!("{what}: {} {text}", answer.status));

@@ -301,7 +301,7 @@ impl Filesystem for Mount {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let read = self.power.look(|disk| Ok(disk.read(inode.0, offset, size.into())?.to_vec()));
+        let read = self.power.read(|disk| Ok(disk.read(inode.0, offset, size.into())?.to_vec()));
         match read {
             Ok(bytes) => reply.data(&bytes),
             Err(error) => reply.error(code(error)),

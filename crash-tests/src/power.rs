@@ -17,6 +17,17 @@ pub enum Doing {
     Sync,
     /// A name or a length changes.
     Change,
+    /// Bytes are read.
+    Read,
+}
+
+/// What happens at a moment that chance picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strike {
+    /// The power goes, and with it everything that was not synced.
+    Cut,
+    /// The process is killed; its machine goes on, and keeps what was written.
+    Kill,
 }
 
 /// What goes wrong.
@@ -52,24 +63,53 @@ pub struct Power {
 struct State {
     disk: Disk,
     on: bool,
-    /// Operations until the cut, and who dies of it.
-    cut: Option<(u64, Pid)>,
+    /// Whether the process that was to be killed is not yet.
+    spared: bool,
+    /// Operations until it happens, and who dies of it.
+    strike: Option<(u64, Strike, Pid)>,
     rules: Vec<Rule>,
-    done: u64,
+    done: Done,
+}
+
+/// How often each thing was done.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    writes: u64,
+    syncs: u64,
+    changes: u64,
+    reads: u64,
+}
+
+impl Done {
+    const fn of(&mut self, doing: Doing) -> &mut u64 {
+        match doing {
+            Doing::Write => &mut self.writes,
+            Doing::Sync => &mut self.syncs,
+            Doing::Change => &mut self.changes,
+            Doing::Read => &mut self.reads,
+        }
+    }
 }
 
 impl Power {
     /// Power for `disk`.
     #[must_use]
-    pub const fn new(disk: Disk) -> Self {
-        let state = State { disk, on: true, cut: None, rules: Vec::new(), done: 0 };
+    pub fn new(disk: Disk) -> Self {
+        let (strike, rules, done) = (None, Vec::new(), Done::default());
+        let state = State { disk, on: true, spared: true, strike, rules, done };
         Self { state: Mutex::new(state), gone: Condvar::new() }
     }
 
-    /// The power goes after so many more operations. `process` is killed at the same moment, before
-    /// it hears of anything that was not done: it must not tell anybody.
-    pub fn cut_after(&self, operations: u64, process: Pid) {
-        self.state().cut = Some((operations, process));
+    /// After so many more operations `process` is killed, and the power goes if the strike says so: then
+    /// before the process hears of anything that was not done, for it must not tell anybody.
+    pub fn strike_after(&self, operations: u64, strike: Strike, process: Pid) {
+        self.state().strike = Some((operations, strike, process));
+    }
+
+    /// Another process takes the place of the one that was killed.
+    pub fn revive(&self) {
+        let mut state = self.state();
+        (state.spared, state.strike) = (true, None);
     }
 
     /// What goes wrong from now on.
@@ -77,27 +117,22 @@ impl Power {
         self.state().rules = rules;
     }
 
-    /// Operations that changed something so far.
-    pub fn done(&self) -> u64 {
-        self.state().done
-    }
-
-    /// Whether there is power.
+    /// Whether there is power, and a process that was not killed.
     pub fn is_on(&self) -> bool {
-        self.state().on
+        self.state().is_alive()
     }
 
-    /// Waits until the power is gone; says whether it went within `patience`.
+    /// Waits until that is over; says whether it was within `patience`.
     pub fn wait(&self, patience: Duration) -> bool {
-        let waited = self.gone.wait_timeout_while(self.state(), patience, |state| state.on);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.on
+        let waited = self.gone.wait_timeout_while(self.state(), patience, |state| state.is_alive());
+        !waited.unwrap_or_else(PoisonError::into_inner).0.is_alive()
     }
 
-    /// Cuts the power now, if nothing did yet.
-    pub fn cut(&self, process: Pid) {
+    /// Lets it happen now, if it did not yet.
+    pub fn strike(&self, strike: Strike, process: Pid) {
         let mut state = self.state();
-        if state.on {
-            self.switch_off(&mut state, process);
+        if state.is_alive() {
+            self.happen(&mut state, strike, process);
         }
     }
 
@@ -113,6 +148,16 @@ impl Power {
         if state.on { look(&mut state.disk) } else { Err(Errno::IO) }
     }
 
+    /// Reads what is on the disk, unless the rules have something against it.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Disk) -> Outcome<T>) -> Outcome<T> {
+        let mut state = self.state();
+        match state.fault(Doing::Read) {
+            _ if !state.on => Err(Errno::IO),
+            Some(Fault::Error(error)) => Err(error),
+            Some(Fault::Short(_) | Fault::Slow(_)) | None => read(&state.disk),
+        }
+    }
+
     /// Changes the disk, or what the rules make of it.
     pub(crate) fn change<T>(
         &self,
@@ -123,27 +168,33 @@ impl Power {
         if !state.on {
             return Err(Errno::IO);
         }
-        state.done = state.done.saturating_add(1);
         let fault = state.fault(doing);
         let outcome = act(&mut state.disk, fault);
-        match state.cut {
-            Some((0, process)) => {
-                // It may have been done; nobody is told.
-                self.switch_off(&mut state, process);
-                return Err(Errno::IO);
+        match state.strike.take() {
+            Some((0, strike, process)) => {
+                self.happen(&mut state, strike, process);
+                // It may have been done; after a cut nobody is told.
+                if !state.on {
+                    return Err(Errno::IO);
+                }
             }
-            Some((left, process)) => state.cut = Some((left.saturating_sub(1), process)),
+            Some((left, strike, process)) => {
+                state.strike = Some((left.saturating_sub(1), strike, process));
+            }
             None => {}
         }
         outcome
     }
 
-    fn switch_off(&self, state: &mut State, process: Pid) {
+    fn happen(&self, state: &mut State, strike: Strike, process: Pid) {
         // First: whoever waits for an answer of this disk does not return to its program any more.
         let _ = kill_process(process, Signal::KILL);
-        state.on = false;
-        state.cut = None;
-        state.disk = state.disk.clone().after_cut();
+        state.spared = false;
+        state.strike = None;
+        if strike == Strike::Cut {
+            state.on = false;
+            state.disk = state.disk.clone().after_cut();
+        }
         self.gone.notify_all();
     }
 
@@ -154,9 +205,15 @@ impl Power {
 }
 
 impl State {
-    fn fault(&self, doing: Doing) -> Option<Fault> {
-        let now =
-            |rule: &&Rule| rule.doing == doing && self.done.checked_rem(rule.every) == Some(0);
+    const fn is_alive(&self) -> bool {
+        self.on && self.spared
+    }
+
+    /// Counts what is being done; what goes wrong with it.
+    fn fault(&mut self, doing: Doing) -> Option<Fault> {
+        let done = self.done.of(doing);
+        *done = done.saturating_add(1);
+        let now = |rule: &&Rule| rule.doing == doing && done.checked_rem(rule.every) == Some(0);
         self.rules.iter().find(now).map(|rule| rule.fault)
     }
 }

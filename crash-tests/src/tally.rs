@@ -24,6 +24,10 @@ pub enum Loss {
 pub struct Tally {
     /// Power cuts.
     pub cuts: u64,
+    /// Those of them that came while the gateway started or recovered.
+    pub early: u64,
+    /// Times that the process alone was killed, and started again on the same boot.
+    pub kills: u64,
     /// Looks at an upload after a cut.
     pub looks: u64,
     /// Bytes of which an acknowledgement was compared with what is there after a cut.
@@ -43,6 +47,8 @@ impl Tally {
     /// Adds what another counted.
     pub fn add(&mut self, other: Self) {
         self.cuts += other.cuts;
+        self.early += other.early;
+        self.kills += other.kills;
         self.looks += other.looks;
         self.acknowledged += other.acknowledged;
         self.files += other.files;
@@ -69,8 +75,10 @@ impl Tally {
     #[must_use]
     pub fn row(&self, name: &str) -> String {
         format!(
-            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             self.cuts,
+            self.early,
+            self.kills,
             self.looks,
             self.acknowledged,
             self.files,
@@ -86,9 +94,10 @@ impl Tally {
 
 /// Head of the table that [`Tally::row`] fills.
 pub const HEAD: &str = "\
-| durability | cuts | looks after them | acknowledged bytes looked at | files compared | acknowledged bytes lost \
-| files wrong | deleted that came back | starts failed | unexplained by doctor | wrong answers |\n\
-|---|---|---|---|---|---|---|---|---|---|---|";
+| setting | power cuts | of these while it started | kills | looks | acknowledged bytes looked at \
+| lost | finished files compared | short or wrong | deleted that came back | starts failed \
+| unexplained by the doctor | wrong answers |\n\
+|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

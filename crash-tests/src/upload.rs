@@ -15,6 +15,11 @@ pub enum Way {
     Final,
     /// In chunks of so many bytes.
     Chunks(u64),
+    /// Into a slot, by PUT.
+    Slot {
+        /// Where to.
+        put: String,
+    },
 }
 
 /// Whether it was asked to go.
@@ -93,7 +98,9 @@ impl Upload {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         match self.way {
-            Way::Tus | Way::Part | Way::Final => self.acknowledged == self.length(),
+            Way::Tus | Way::Part | Way::Final | Way::Slot { .. } => {
+                self.acknowledged == self.length()
+            }
             Way::Chunks(size) => {
                 u64::try_from(self.chunks.len()).ok() == Some(self.length().div_ceil(size))
             }
@@ -105,7 +112,7 @@ impl Upload {
     pub fn span(&self, chunk: u64) -> (u64, u64) {
         let size = match self.way {
             Way::Chunks(size) => size,
-            Way::Tus | Way::Part | Way::Final => self.length(),
+            Way::Tus | Way::Part | Way::Final | Way::Slot { .. } => self.length(),
         };
         let start = chunk.saturating_mul(size);
         (start, start.saturating_add(size).min(self.length()))

@@ -96,7 +96,10 @@ impl Shared {
         // whom the upload belongs.
         let session = self.load(id, &owner)?.session;
         let take = match session.plan_chunk(&claim, &self.settings.limits, self.clock.now())? {
-            ChunkPlan::There => return Ok(ChunkStart::There(session)),
+            ChunkPlan::There => {
+                self.settled(id).await?;
+                return Ok(ChunkStart::There(session));
+            }
             ChunkPlan::Receive(take) => take,
         };
         let lease = self.take_over(id, Claim::Chunk(take.chunk)).await?;

@@ -11,6 +11,7 @@ use crate::upload::{
 
 use super::error::EngineError;
 use super::events::Event;
+use super::lease::Claim;
 use super::ledger::blocking;
 use super::{Engine, Shared};
 
@@ -71,6 +72,7 @@ impl Engine {
                 joined?;
             }
             let stored = shared.sessions.get(id)?;
+            shared.settled(id).await?;
             Ok(stored.map_or(session, |stored| stored.session))
         })
         .await
@@ -132,9 +134,13 @@ impl Shared {
     }
 
     /// Joins the parts of a final upload, if all of them are complete.
-    async fn assemble(self: Arc<Self>, id: UploadId) -> Result<(), EngineError> {
-        // Whoever holds the lease is assembling already, or deleting.
-        let Ok(_lease) = self.leases.take(id) else { return Ok(()) };
+    pub(super) async fn assemble(self: Arc<Self>, id: UploadId) -> Result<(), EngineError> {
+        // Whoever holds the lease for longer is assembling already, or deleting. Whoever only looks
+        // is waited for.
+        let patience = self.settings.takeover_timeout;
+        let Ok(_lease) = self.leases.claim(id, Claim::Recover, patience).await else {
+            return Ok(());
+        };
         let Some(stored) = self.sessions.get(id)? else { return Ok(()) };
         let Relation::Final { parts, .. } = stored.session.relation() else { return Ok(()) };
         if stored.session.phase() != Phase::Assembling {

@@ -10,7 +10,7 @@ use super::lease::{Claim, Occupied};
 use super::{Engine, Shared};
 
 impl Engine {
-    /// The session as committed.
+    /// The session as committed, and durable.
     ///
     /// A writer that has been silent for a moment is told to stop first, so that the answer is the
     /// exact offset; one that is receiving is left alone.
@@ -27,6 +27,7 @@ impl Engine {
             } else {
                 shared.recovered_to_look(stored).await?
             };
+            shared.settled(id).await?;
             present(&session, &shared)?;
             if session.phase() == Phase::Assembling {
                 // Whoever asks waits for it, and there was no room perhaps the last time.
@@ -51,6 +52,7 @@ impl Engine {
             } else {
                 shared.recovered_to_look(stored).await?
             };
+            shared.settled(id).await?;
             present(&session, &shared)?;
             Ok(session)
         })
@@ -114,11 +116,27 @@ impl Shared {
                 Some(ledger) => ledger.committed().await,
                 None => Ok(self.load(id, owner)?.session),
             },
-            // A look needs no lease: it is given back at once. And if the writer is stuck, what is
-            // stored is true, if old: better than an error for a passing state.
-            Ok(_) | Err(Occupied::Stuck | Occupied::ShuttingDown) => {
-                Ok(self.load(id, owner)?.session)
+            // Whoever wrote it may have gone before it could recover it.
+            Ok(_lease) => {
+                let stored = self.load(id, owner)?;
+                Ok(self.recover_under_lease(stored).await?.session)
             }
+            // If the writer is stuck, what is stored is true, if old: better than an error for a
+            // passing state.
+            Err(Occupied::Stuck | Occupied::ShuttingDown) => Ok(self.load(id, owner)?.session),
+        }
+    }
+
+    /// Waits until what was read of the record is durable: nobody may be told of it before.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Busy`] if the device does not take it in time.
+    pub(super) async fn settled(&self, id: UploadId) -> Result<(), EngineError> {
+        let patience = self.settings.takeover_timeout;
+        match tokio::time::timeout(patience, self.sessions.settled(id)).await {
+            Ok(settled) => Ok(settled?),
+            Err(_) => Err(EngineError::Busy),
         }
     }
 

@@ -23,6 +23,7 @@
 //! | `finish` | the last byte is there: the upload becomes visible |
 //! | `lease` | one writer per upload, and who may disturb it |
 //! | `recovery` | what a crash left behind |
+//! | `sweep` | recovery of every session after the start |
 //! | `reaper` | what expired, and orphans |
 //! | `scribe` | labels beside the blobs, trailing the session store |
 //! | `events` | what happened, for metrics |
@@ -49,6 +50,7 @@ mod reaper;
 mod recovery;
 mod scribe;
 pub mod settings;
+mod sweep;
 mod terminate;
 #[cfg(test)]
 mod tests;
@@ -122,6 +124,7 @@ struct Shared {
     /// Uploads whose record may be behind their blob, because a commit was refused: they are
     /// recovered as after a crash before they are used again.
     behind: Mutex<HashSet<UploadId>>,
+    stragglers: Mutex<sweep::Stragglers>,
     runtime: Handle,
 }
 
@@ -168,6 +171,7 @@ impl Engine {
             quotas: Quotas::default(),
             recovered: AtomicBool::new(false),
             behind: Mutex::default(),
+            stragglers: Mutex::default(),
             runtime: runtime.handle().clone(),
             sessions: parts.sessions,
             blobs: parts.blobs,
@@ -177,7 +181,7 @@ impl Engine {
             observer: parts.observer,
         });
         runtime.spawn(Arc::clone(&shared.scribe).run());
-        runtime.spawn(recovery::sweep(Arc::clone(&shared)));
+        runtime.spawn(sweep::sweep(Arc::clone(&shared)));
         runtime.spawn(reaper::run(Arc::downgrade(&shared)));
         Ok(Self { shared, _runtime: Arc::new(OwnRuntime(Some(runtime))) })
     }

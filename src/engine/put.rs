@@ -50,6 +50,7 @@ impl Engine {
             let session = shared.load(order.id, &order.owner)?.session;
             session.present(shared.clock.now())?;
             if session.is_complete() {
+                shared.settled(order.id).await?;
                 return Ok(PutStart::There(Box::new(session)));
             }
             // Whoever writes now may have passed the committed offset: only the end of the upload

@@ -10,8 +10,8 @@
 //!   to the last stretch that is right.
 //! - **Published, but not committed as complete**: it was whole, and is finished now.
 //!
-//! The sweep asks them for every session after the start; until it is through, they are asked for
-//! a session before it is used.
+//! `sweep` asks them for every session after the start; until it is through, they are asked for a
+//! session before it is used, and after that for those on which the sweep failed.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -28,34 +28,8 @@ use super::events::Event;
 use super::lease::Claim;
 use super::ledger::blocking;
 
-/// Sessions looked at per step of the sweep.
-const PAGE: usize = 512;
 /// Bytes read at a time while comparing CRCs.
 const READ_BYTES: usize = 256 * 1024;
-
-/// Looks at every session once, in the background.
-pub(super) async fn sweep(shared: Arc<Shared>) {
-    let mut after = None;
-    loop {
-        let ids = match shared.sessions.ids(after, PAGE) {
-            Ok(ids) => ids,
-            Err(error) => {
-                tracing::error!(%error, "the sessions could not be listed; recovery goes on one by one");
-                return;
-            }
-        };
-        let Some(last) = ids.last().copied() else { break };
-        for id in ids {
-            if let Err(error) = shared.sweep_one(id).await {
-                shared.observer.observe(Event::Damaged);
-                tracing::error!(upload = %id, %error, "{id} could not be recovered");
-            }
-        }
-        after = Some(last);
-        tokio::task::yield_now().await;
-    }
-    shared.recovered.store(true, Ordering::Release);
-}
 
 impl Shared {
     pub(super) async fn sweep_one(self: &Arc<Self>, id: UploadId) -> Result<(), EngineError> {
@@ -119,6 +93,7 @@ impl Shared {
                 *session.boot() != self.boot
                     || !self.recovered.load(Ordering::Acquire)
                     || self.behind().contains(&session.id())
+                    || self.stragglers().has(session.id())
             }
             Phase::Complete => !session.synced() && *session.boot() != self.boot,
             Phase::Assembling | Phase::Gone(_) => false,
@@ -141,6 +116,13 @@ impl Shared {
         if !self.needs_recovery(&stored.session) {
             return Ok(stored);
         }
+        let id = stored.session.id();
+        let recovered = self.brought_to_agree(stored).await?;
+        self.stragglers().forget(id);
+        Ok(recovered)
+    }
+
+    async fn brought_to_agree(&self, stored: Stored) -> Result<Stored, EngineError> {
         let id = stored.session.id();
         let Some(blob) = self.blobs.state(id).await? else {
             return self.without_blob(stored).await;
@@ -203,12 +185,14 @@ impl Shared {
         self.store_recovered(stored, session).await
     }
 
-    /// Published before its record said so: it was whole and synced.
+    /// Published before its record said so: it was whole and synced. Only that its name is on the
+    /// device is not sure, if it was a process that ended and not the machine: it is published again.
     async fn finish_published(
         &self,
         session: &Session,
         blob: BlobState,
     ) -> Result<Session, EngineError> {
+        self.blobs.publish(session.id()).await?;
         let reader = self.blobs.open(session.id()).await?;
         let sums = read_on(reader, session.sums().clone(), blob.offset).await?;
         let mut session = session.clone();
@@ -265,7 +249,12 @@ impl Shared {
         let sums = read_on(reader, session.sums().clone(), end).await?;
         // Opening at its end cuts nothing that counts, and gives the handle that can sync it.
         let writer = self.blobs.begin(session.id(), end, Tail::Keep).await?;
-        blocking(move || writer.sync()).await?;
+        let before = session.offset();
+        blocking(move || {
+            writer.renew(before, end)?;
+            writer.sync()
+        })
+        .await?;
         let now = self.clock.now();
         session.receive(self.progress(end, sums), &self.settings.limits, now);
         Ok(())

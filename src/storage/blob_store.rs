@@ -171,6 +171,16 @@ pub trait BlobWriter: Send + Sync + 'static {
     /// [`StorageError::Io`] if the device cannot be asked.
     fn written(&self) -> Result<UploadOffset, StorageError>;
 
+    /// Writes the bytes from `from` to `to` once more, as they are. Blocking.
+    ///
+    /// For bytes of a process that was killed: if a sync failed before, the system takes them for
+    /// written, shows them, and would never bring them to the device.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Io`] if they cannot be read or written.
+    fn renew(&self, from: UploadOffset, to: UploadOffset) -> Result<(), StorageError>;
+
     /// Waits until everything written so far is on the device. Blocking.
     ///
     /// # Errors

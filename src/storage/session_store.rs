@@ -69,6 +69,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// [`StorageError::Record`] for a damaged record, [`StorageError::Database`] otherwise.
     fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError>;
 
+    /// Waits until whatever [`SessionStore::get`] has shown of this id is as durable as a commit that
+    /// returned: before that it must not be told to a client. Returns at once if nothing is under way.
+    ///
+    /// Waits as long as the device does; whoever calls it bounds that.
+    fn settled(&self, id: UploadId) -> Pending<'_, ()>;
+
     /// Replaces the session, if it still is at revision `seen`.
     fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision>;
 

@@ -62,6 +62,23 @@ async fn a_request_that_the_sweep_meets_does_not_keep_an_upload_from_being_recov
 }
 
 #[tokio::test]
+async fn a_look_that_waited_for_a_request_recovers_what_that_did_not() {
+    let house = House::new();
+    let engine = swept(&house, "this").await;
+    let id = crashed(&house, "this", b"abc", b"def", Tail::Keep).await;
+    engine.shared.recovered.store(false, Ordering::SeqCst);
+    let request = engine.shared.leases.take(id).unwrap();
+    let look = tokio::spawn({
+        let engine = engine.clone();
+        async move { stands_at(&engine, id).await }
+    });
+    tokio::task::yield_now().await;
+    // It goes without having looked at the blob.
+    drop(request);
+    assert_eq!(look.await.unwrap(), 6);
+}
+
+#[tokio::test]
 async fn after_a_power_cut_the_committed_offset_counts() {
     let house = House::new();
     let id = crashed(&house, "before", b"abc", b"def", Tail::Keep).await;

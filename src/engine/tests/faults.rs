@@ -4,8 +4,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::*;
-use crate::storage::{BlobReader, BlobState, BlobWriter, Labels, LocalFile, Pending, Tail, TakeIn};
-use crate::upload::{ConcatOrder, Phase};
+use crate::storage::{
+    BlobReader, BlobState, BlobWriter, Labels, LocalFile, Pending, Revision, Stored, Tail, TakeIn,
+};
+use crate::upload::{ConcatOrder, Holding, Phase};
 
 /// A blob store whose devices fail on command.
 struct Faulty {
@@ -24,6 +26,8 @@ struct Faults {
     wrote: Mutex<Vec<std::thread::ThreadId>>,
     /// Joining waits until this is opened, if it is shut.
     joining: tokio::sync::Mutex<()>,
+    /// Bytes that were written once more.
+    renewed: AtomicU64,
 }
 
 fn broken() -> StorageError {
@@ -59,6 +63,10 @@ impl BlobWriter for FaultyWriter {
     }
     fn written(&self) -> Result<UploadOffset, StorageError> {
         self.inner.written()
+    }
+    fn renew(&self, from: UploadOffset, to: UploadOffset) -> Result<(), StorageError> {
+        self.faults.renewed.fetch_add(to.since(from).unwrap(), Ordering::SeqCst);
+        self.inner.renew(from, to)
     }
     fn sync(&self) -> Result<(), StorageError> {
         Faults::check(&self.faults.sync, broken)?;
@@ -295,4 +303,103 @@ async fn past_4096_labels_that_wait_whoever_brings_the_next_one_waits() {
     tokio::join!(waits, scribe.finish());
     scribe.finish().await;
     assert!(house.blobs.read_label(last.id()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_a_killed_process_wrote_is_written_again_before_it_counts() {
+    let (house, faults) = faulty();
+    let id = {
+        let engine = house.engine("this");
+        until("the sweep is through", async || engine.shared.recovered.load(Ordering::SeqCst))
+            .await;
+        let id = engine.create(of_length(6)).await.unwrap().id();
+        send(&engine, id, 0, b"abc").await;
+        let writer = house.blobs.begin(id, offset(3), Tail::Keep).await.unwrap();
+        writer.write(offset(3), &[Bytes::from_static(b"de")]).unwrap();
+        id
+    };
+    // The system may take those for written, because an older sync failed.
+    let engine = house.engine("this");
+    assert_eq!(stands_at(&engine, id).await, 5);
+    assert_eq!(faults.renewed.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_was_published_before_a_kill_is_published_again_before_it_is_told() {
+    let (house, faults) = faulty();
+    let id = {
+        let engine = house.engine("this");
+        until("the sweep is through", async || engine.shared.recovered.load(Ordering::SeqCst))
+            .await;
+        let id = engine.create(of_length(3)).await.unwrap().id();
+        let writer = house.blobs.begin(id, offset(0), Tail::Keep).await.unwrap();
+        writer.write(offset(0), &[Bytes::from_static(b"abc")]).unwrap();
+        house.blobs.publish(id).await.unwrap();
+        id
+    };
+    // The name of the finished blob may not be on the device.
+    faults.publish.store(true, Ordering::SeqCst);
+    let engine = house.engine("this");
+    assert!(engine.inspect(id, &Owner::anonymous()).await.is_err());
+    until("the sweep is through", async || engine.shared.recovered.load(Ordering::SeqCst)).await;
+    assert!(engine.inspect(id, &Owner::anonymous()).await.is_err(), "what failed is tried again");
+    faults.publish.store(false, Ordering::SeqCst);
+    assert!(engine.inspect(id, &Owner::anonymous()).await.unwrap().is_complete());
+}
+
+/// A session store on a device that does not take what is flushed.
+struct Stalled(Arc<dyn SessionStore>);
+
+impl SessionStore for Stalled {
+    fn settled(&self, _: UploadId) -> Pending<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+    fn create<'a>(&'a self, session: &'a Session) -> Pending<'a, Revision> {
+        self.0.create(session)
+    }
+    fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
+        self.0.get(id)
+    }
+    fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision> {
+        self.0.commit(session, seen)
+    }
+    fn delete(&self, id: UploadId) -> Pending<'_, ()> {
+        self.0.delete(id)
+    }
+    fn expiring(&self, moment: Timestamp, limit: usize) -> Result<Vec<UploadId>, StorageError> {
+        self.0.expiring(moment, limit)
+    }
+    fn ids(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError> {
+        self.0.ids(after, limit)
+    }
+    fn holdings(
+        &self,
+        owner: &Owner,
+        after: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<Holding>, StorageError> {
+        self.0.holdings(owner, after, limit)
+    }
+    fn relist(&self, owner: &Owner, id: UploadId) -> Result<Option<Holding>, StorageError> {
+        self.0.relist(owner, id)
+    }
+    fn unlist(&self, owner: &Owner, id: UploadId) -> Result<(), StorageError> {
+        self.0.unlist(owner, id)
+    }
+    fn close(&self) -> Pending<'_, ()> {
+        self.0.close()
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_told_of_a_record_before_the_device_has_it() {
+    let mut house = House::new();
+    house.settings.takeover_timeout = Duration::from_millis(1);
+    house.sessions = Arc::new(Stalled(house.sessions));
+    let (engine, owner) = (house.engine("this"), Owner::anonymous());
+    let id = upload(&engine, of_length(3), b"abc").await;
+    assert!(matches!(engine.inspect(id, &owner).await, Err(EngineError::Busy)));
+    assert!(matches!(engine.peek(id, &owner).await, Err(EngineError::Busy)));
+    let order = PutOrder { id, owner, from: offset(0), body_bytes: None, opens: None };
+    assert!(matches!(engine.put(order).await, Err(EngineError::Busy)));
 }

@@ -41,6 +41,22 @@ async fn a_final_waits_for_its_unfinished_parts() {
 }
 
 #[tokio::test]
+async fn somebody_who_looks_just_then_does_not_keep_a_final_from_being_joined() {
+    let engine = engine();
+    let a = engine.create(partial(3)).await.unwrap().id();
+    let whole = engine.concatenate(order(&[a])).await.unwrap().id();
+    let look = engine.shared.leases.take(whole).unwrap();
+    let joining = tokio::spawn(Arc::clone(&engine.shared).assemble(whole));
+    send(&engine, a, 0, b"abc").await;
+    let other = tokio::spawn(Arc::clone(&engine.shared).assemble(whole));
+    tokio::task::yield_now().await;
+    drop(look);
+    joining.await.unwrap().unwrap();
+    other.await.unwrap().unwrap();
+    assert_eq!(content(&engine, whole).await.unwrap(), "abc");
+}
+
+#[tokio::test]
 async fn a_waiting_final_is_joined_after_a_restart() {
     let house = House::new();
     let engine = house.engine("this");

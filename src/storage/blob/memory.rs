@@ -307,6 +307,10 @@ impl BlobWriter for MemoryWriter {
         offset.ok_or_else(|| damaged(self.id, "it is longer than any upload"))
     }
 
+    fn renew(&self, _: UploadOffset, _: UploadOffset) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     fn sync(&self) -> Result<(), StorageError> {
         Ok(())
     }

@@ -43,6 +43,7 @@ macro_rules! every_promise {
             beginning_a_recorded_blob_again_keeps_what_lies_ahead
             a_blob_shorter_than_the_offset_is_refused_and_not_padded
             a_cut_takes_back_the_end_and_never_pads
+            bytes_that_are_written_again_stay_as_they_are
             the_state_tells_how_far_the_bytes_go
             an_unproven_tail_does_not_count_until_it_is_kept
             beginning_again_forgets_what_was_unproven
@@ -203,6 +204,19 @@ pub async fn a_cut_takes_back_the_end_and_never_pads(subject: &Subject) {
     assert_eq!(writer.written().unwrap(), at(5));
     assert!(is_damaged(&writer.cut(at(6)), id));
     assert_eq!(running_content(subject, id).await, b"abcde");
+}
+
+pub async fn bytes_that_are_written_again_stay_as_they_are(subject: &Subject) {
+    let (store, id) = (&subject.store, UploadId::generate());
+    let bytes: Vec<u8> = (0..=250).cycle().take(600_000).collect();
+    let writer = store.begin(id, at(0), Tail::Keep).await.unwrap();
+    writer.write(at(0), &[Bytes::from(bytes.clone())]).unwrap();
+    writer.renew(at(17), at(600_000)).unwrap();
+    writer.sync().unwrap();
+    let mut found = vec![0; 600_000];
+    let reader = store.open_unpublished(id).await.unwrap();
+    assert_eq!(reader.read_at(at(0), &mut found).unwrap(), 600_000);
+    assert!(found == bytes);
 }
 
 pub async fn the_state_tells_how_far_the_bytes_go(subject: &Subject) {

@@ -122,6 +122,10 @@ impl SessionStore for MemorySessionStore {
         self.state().read(id)
     }
 
+    fn settled(&self, _id: UploadId) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision> {
         Box::pin(async move { self.store(session, Some(seen)) })
     }

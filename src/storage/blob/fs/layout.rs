@@ -45,6 +45,9 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shard(u8);
 
+/// How many shards there are.
+pub(super) const SHARDS: usize = 16;
+
 impl Shard {
     /// Every shard, in the order of ids.
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -55,6 +58,11 @@ impl Shard {
     pub(super) const fn of(id: UploadId) -> Self {
         let [first, ..] = *id.as_bytes();
         Self(first >> 4)
+    }
+
+    /// Its number, below [`SHARDS`].
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `writer` | positioned writes, sync, cut |
 //! | `reader` | reading stretches |
 //! | `marker` | the mark of an unproven tail |
+//! | `names` | which names of running blobs may be missing on the device |
 //! | `open_files` | how many may be open at once |
 //! | `publish` | the only rename, made durable; removal, made durable |
 //! | `join` | one file appended to another inside the kernel |
@@ -33,6 +34,7 @@ mod join;
 mod label;
 mod layout;
 mod marker;
+mod names;
 mod open_files;
 mod publish;
 mod reader;
@@ -54,6 +56,7 @@ use crate::storage::{
 use crate::upload::{UploadId, UploadOffset};
 
 use layout::Layout;
+use names::Names;
 use open_files::OpenFiles;
 use room::RoomGauge;
 
@@ -93,6 +96,7 @@ pub struct FsBlobStore {
 struct Files {
     layout: Layout,
     room: RoomGauge,
+    names: Names,
     open: OpenFiles,
     sync: bool,
 }
@@ -109,8 +113,8 @@ impl FsBlobStore {
     pub fn open(settings: &FsSettings) -> Result<Self, StorageError> {
         let layout = Layout::prepare(&settings.root)?;
         let room = RoomGauge::new(&settings.root, settings.reserve_bytes)?;
-        let open = OpenFiles::new(settings.max_open);
-        Ok(Self { files: Arc::new(Files { layout, room, open, sync: settings.sync }) })
+        let (open, names) = (OpenFiles::new(settings.max_open), Names::new());
+        Ok(Self { files: Arc::new(Files { layout, room, names, open, sync: settings.sync }) })
     }
 
     /// Runs `work` on a blocking thread. Once begun it runs to its end, also if nobody waits.

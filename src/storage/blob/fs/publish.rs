@@ -7,7 +7,7 @@ use crate::storage::StorageError;
 use crate::upload::UploadId;
 
 use super::Files;
-use super::layout::{Kind, sync_directory};
+use super::layout::Kind;
 use super::writer::create;
 
 impl Files {
@@ -64,11 +64,6 @@ impl Files {
     pub(super) fn remove_label(&self, id: UploadId) -> io::Result<()> {
         let removed = remove(&self.layout.path(Kind::Labels, id))?;
         if removed { self.settle(Kind::Labels, id) } else { Ok(()) }
-    }
-
-    /// Makes the names in the directory of this id durable, if durability is wanted.
-    pub(super) fn settle(&self, kind: Kind, id: UploadId) -> io::Result<()> {
-        if self.sync { sync_directory(&self.layout.directory(kind, id)) } else { Ok(()) }
     }
 }
 

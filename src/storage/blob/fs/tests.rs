@@ -240,3 +240,66 @@ async fn a_link_that_is_another_file_than_was_opened_is_refused() {
     assert!(store.take_in(id, local, TakeIn::Link).await.is_err());
     assert!(store.state(id).await.unwrap().is_none());
 }
+
+/// A sync that would have to bring the directory to the device fails, because it is not there; the
+/// open file is.
+fn syncs_its_directory(directory: &TempDir, id: UploadId, writer: &dyn BlobWriter) -> bool {
+    let shard = file(directory, "running", id, "").parent().unwrap().to_owned();
+    let aside = directory.path().join("aside");
+    std::fs::rename(&shard, &aside).unwrap();
+    let synced = writer.sync().is_ok();
+    std::fs::rename(&aside, &shard).unwrap();
+    !synced
+}
+
+/// An id in the same directory.
+fn neighbour(id: UploadId) -> UploadId {
+    let [first, ..] = *id.as_bytes();
+    UploadId::from_bytes([first; 16])
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_synced_is_synced_by_whoever_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let id = UploadId::generate();
+    // Its directory is known to be on the device as it was.
+    write(&store, neighbour(id), b"abc", Tail::Keep).await;
+    // Whoever made it went without a byte, or failed before it could sync.
+    drop(store.begin(id, at(0), Tail::Keep).await.unwrap());
+    let writer = store.begin(id, at(0), Tail::Keep).await.unwrap();
+    writer.write(at(0), &[Bytes::from_static(b"abc")]).unwrap();
+    assert!(syncs_its_directory(&directory, id, writer.as_ref()));
+    // What failed once stays failed; the next writer does it.
+    assert!(writer.sync().is_err());
+    store.begin(id, at(0), Tail::Keep).await.unwrap().sync().unwrap();
+    let writer = store.begin(id, at(0), Tail::Keep).await.unwrap();
+    writer.write(at(0), &[Bytes::from_static(b"abc")]).unwrap();
+    writer.sync().unwrap();
+    let writer = store.begin(id, at(3), Tail::Keep).await.unwrap();
+    assert!(!syncs_its_directory(&directory, id, writer.as_ref()), "once is enough");
+}
+
+#[tokio::test]
+async fn a_name_that_a_killed_process_left_is_synced_by_the_next_one() {
+    let directory = TempDir::new().unwrap();
+    let (store, id) = (open(&directory), UploadId::generate());
+    let writer = store.begin(id, at(0), Tail::Keep).await.unwrap();
+    writer.write(at(0), &[Bytes::from_static(b"abc")]).unwrap();
+    drop((writer, store));
+    let store = open(&directory);
+    let writer = store.begin(id, at(3), Tail::Keep).await.unwrap();
+    assert!(syncs_its_directory(&directory, id, writer.as_ref()));
+}
+
+#[tokio::test]
+async fn the_going_of_a_mark_is_synced_before_anything_behind_it_counts() {
+    let directory = TempDir::new().unwrap();
+    let (store, id) = (open(&directory), UploadId::generate());
+    write(&store, id, b"abc", Tail::Keep).await;
+    drop(store.begin(id, at(3), Tail::Discard).await.unwrap());
+    // It takes the mark away, and goes without having synced anything.
+    drop(store.begin(id, at(3), Tail::Keep).await.unwrap());
+    let writer = store.begin(id, at(3), Tail::Keep).await.unwrap();
+    assert!(syncs_its_directory(&directory, id, writer.as_ref()));
+}

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,20 +13,23 @@ use crate::storage::{BlobState, BlobWriter, StorageError, Tail};
 use crate::upload::{UploadId, UploadOffset};
 
 use super::Files;
-use super::layout::{FILE_MODE, Kind, sync_directory};
+use super::layout::{FILE_MODE, Kind};
 use super::marker;
 use super::open_files::OpenFile;
 use super::publish::remove;
 
 /// Most slices of one vectored write (`IOV_MAX` on Linux).
 const MAX_SLICES: usize = 1024;
+/// Bytes that are written again at a time.
+const RENEW_BYTES: usize = 256 * 1024;
 
 /// Writes one running blob.
 pub(super) struct FsWriter {
     files: Arc<Files>,
     id: UploadId,
     file: File,
-    /// The name is not durable yet: the first sync has to see to that.
+    /// The name may not be durable yet: the first sync has to see to that. Also if somebody else
+    /// made it: as long as nothing was synced there is no telling what became of it.
     new_name: AtomicBool,
     /// After a failed sync the system may have dropped what was to be written, and a later success
     /// would say nothing about it.
@@ -50,18 +53,17 @@ impl Files {
             // Before the mark moves: what lies behind `at` may be an older unproven tail.
             Tail::Keep | Tail::Discard => cut(&file, id, at)?,
         }
-        let mark = self.layout.marker(id);
         match tail {
-            Tail::Keep | Tail::Recorded if new => Ok(()),
-            Tail::Keep | Tail::Recorded => remove(&mark).map(drop),
-            Tail::Discard => marker::set(&mark, at),
+            Tail::Keep | Tail::Recorded if new => {}
+            Tail::Keep | Tail::Recorded => self.unmark(id)?,
+            Tail::Discard => marker::set(&self.layout.marker(id), at)
+                .map_err(StorageError::io("marking an unproven tail"))?,
         }
-        .map_err(StorageError::io("marking an unproven tail"))?;
         Ok(FsWriter {
             files: Arc::clone(self),
             id,
             file,
-            new_name: AtomicBool::new(new),
+            new_name: AtomicBool::new(new || at == UploadOffset::ZERO),
             sync_failed: AtomicBool::new(false),
             _open: open,
         })
@@ -78,7 +80,7 @@ impl Files {
         let doing = StorageError::io("opening an upload for writing");
         let path = self.layout.path(Kind::Running, id);
         if at > UploadOffset::ZERO {
-            return match OpenOptions::new().write(true).open(path) {
+            return match OpenOptions::new().read(true).write(true).open(path) {
                 Ok(file) => Ok((file, false)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     Err(damaged(id, "there is nothing to continue"))
@@ -94,7 +96,7 @@ impl Files {
             }
             Ok(file) => Ok((file, true)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let file = OpenOptions::new().write(true).open(path).map_err(doing)?;
+                let file = OpenOptions::new().read(true).write(true).open(path).map_err(doing)?;
                 Ok((file, false))
             }
             Err(error) => Err(doing(error)),
@@ -120,7 +122,7 @@ impl Files {
 
 /// Creates a file that must not be there.
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+    OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
 /// Cuts a blob back to `at`; never pads it, because the padding would pass for a client's bytes.
@@ -176,6 +178,11 @@ impl BlobWriter for FsWriter {
         offset(self.id, metadata.len())
     }
 
+    fn renew(&self, from: UploadOffset, to: UploadOffset) -> Result<(), StorageError> {
+        write_again(&self.file, from.get(), to.get())
+            .map_err(StorageError::io("writing the end of an upload again"))
+    }
+
     fn sync(&self) -> Result<(), StorageError> {
         if !self.files.sync {
             return Ok(());
@@ -187,10 +194,10 @@ impl BlobWriter for FsWriter {
             // Data and size; times are not worth a journal commit.
             self.file.sync_data()?;
             if self.new_name.load(Ordering::Acquire) {
-                sync_directory(&self.files.layout.directory(Kind::Running, self.id))?;
+                self.files.settle(Kind::Running, self.id)?;
                 self.new_name.store(false, Ordering::Release);
             }
-            Ok(())
+            self.files.settle_doubts(self.id)
         };
         sync().map_err(|error| {
             self.sync_failed.store(true, Ordering::Release);
@@ -203,12 +210,11 @@ impl BlobWriter for FsWriter {
     }
 
     fn keep_tail(&self) -> Result<(), StorageError> {
-        let doing = || StorageError::io("marking a tail as proven");
-        let layout = &self.files.layout;
-        let was_marked = remove(&layout.marker(self.id)).map_err(doing())?;
-        // A mark that came back after a power cut would take back bytes that were acknowledged.
-        if was_marked && self.files.sync {
-            sync_directory(&layout.directory(Kind::Running, self.id)).map_err(doing())?;
+        self.files.unmark(self.id)?;
+        // Also if somebody else took it away, and could not sync that.
+        if self.files.sync {
+            let doing = StorageError::io("marking a tail as proven");
+            self.files.settle_doubts(self.id).map_err(doing)?;
         }
         Ok(())
     }
@@ -230,6 +236,19 @@ fn write_all(file: &File, mut at: u64, batch: &[Bytes]) -> io::Result<()> {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
+    }
+    Ok(())
+}
+
+/// Writes bytes where they are.
+fn write_again(file: &File, mut at: u64, end: u64) -> io::Result<()> {
+    let mut buffer = vec![0; RENEW_BYTES];
+    while let Some(left) = end.checked_sub(at).filter(|left| *left > 0) {
+        let step = usize::try_from(left).unwrap_or(usize::MAX).min(RENEW_BYTES);
+        let (bytes, _) = buffer.split_at_mut(step);
+        file.read_exact_at(bytes, at)?;
+        file.write_all_at(bytes, at)?;
+        at = at.saturating_add(u64::try_from(step).unwrap_or(u64::MAX));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Group commit: many waiters, one flush.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -29,6 +30,9 @@ pub(super) struct Flusher {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Changes that were made, and how many of them a flush has covered.
+    changes: AtomicU64,
+    covered: AtomicU64,
 }
 
 #[derive(Default)]
@@ -88,6 +92,19 @@ impl Flusher {
         self.shared.queue().sound()
     }
 
+    /// Counts a change that was just made; its number.
+    pub(super) fn changed(&self) -> u64 {
+        self.shared.changes.fetch_add(1, Ordering::AcqRel).saturating_add(1)
+    }
+
+    /// Waits until this change is flushed; not at all if it is.
+    pub(super) async fn covered(&self, change: u64) -> Result<(), StorageError> {
+        if self.shared.covered.load(Ordering::Acquire) >= change {
+            return self.sound();
+        }
+        self.flushed().await
+    }
+
     /// Waits until everything written before this call is flushed.
     pub(super) async fn flushed(&self) -> Result<(), StorageError> {
         let (answer, wait) = oneshot::channel();
@@ -140,11 +157,13 @@ async fn heard(wait: oneshot::Receiver<Answer>) -> Result<(), StorageError> {
 fn run(shared: &Shared, mut flush: Flush, observer: Option<&(dyn Fn() + Send + Sync)>) {
     loop {
         let (waiters, last) = shared.gather();
+        let changes = shared.changes.load(Ordering::Acquire);
         // sled panics on some kinds of damage; the waiters have to hear of it.
         let outcome = catch_unwind(AssertUnwindSafe(&mut flush));
         let outcome = outcome.unwrap_or_else(|_| Err("the database panicked".to_owned()));
-        if let Err(what) = &outcome {
-            shared.queue().failed.get_or_insert_with(|| what.clone());
+        match &outcome {
+            Ok(()) => shared.covered.store(changes, Ordering::Release),
+            Err(what) => drop(shared.queue().failed.get_or_insert_with(|| what.clone())),
         }
         if let Some(observe) = observer {
             observe();
@@ -174,7 +193,6 @@ impl Drop for Flusher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc;
 
     #[tokio::test]

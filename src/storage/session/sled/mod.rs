@@ -20,6 +20,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `open` | opening, and what an operator is told when that fails |
+//! | `doubt` | what a failed flush means for the next start |
 //! | `value` | heads and pieces |
 //! | `index` | the order of expiry |
 //! | `owners` | what each owner has |
@@ -29,6 +30,7 @@
 
 mod ahead;
 mod cache;
+mod doubt;
 mod flush;
 mod index;
 mod open;
@@ -102,17 +104,30 @@ const LIST_PAGE: usize = 1024;
 /// Keeps sessions in a sled database.
 ///
 /// Keeps every promise of [`SessionStore`]. [`SessionStore::get`] may show a commit whose flush is
-/// still under way; whoever must not, waits for the commit.
+/// still under way; whoever must not, waits for [`SessionStore::settled`].
 pub struct SledSessionStore {
     sessions: Tree,
     pieces: Pieces,
     expiry: ExpiryIndex,
     owners: OwnerIndex,
     /// Held for the few microseconds in which a head and what belongs to it change together.
-    /// Never across an `await`, and never during a flush.
-    turns: Vec<Mutex<()>>,
+    /// Never across an `await`, and never during a flush. Each knows the number of its last change.
+    turns: Vec<Mutex<u64>>,
     flusher: Flusher,
     ahead: Arc<Ahead>,
+}
+
+/// A turn to change an id. Whatever was done in it counts as a change once it is over: even a change
+/// that failed half-way can be read.
+struct Turn<'a> {
+    last_change: MutexGuard<'a, u64>,
+    flusher: &'a Flusher,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.last_change = self.flusher.changed();
+    }
 }
 
 impl fmt::Debug for SledSessionStore {
@@ -136,7 +151,7 @@ impl SledSessionStore {
             pieces: Pieces::new(opened.pieces),
             expiry: ExpiryIndex::new(opened.expiry),
             owners: OwnerIndex::new(opened.owners),
-            turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
+            turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             flusher,
             ahead: opened.ahead,
         };
@@ -166,7 +181,12 @@ impl SledSessionStore {
     }
 
     /// Waits for this id's turn to change.
-    fn turn(&self, id: UploadId) -> Option<MutexGuard<'_, ()>> {
+    fn turn(&self, id: UploadId) -> Option<Turn<'_>> {
+        Some(Turn { last_change: self.last_change(id)?, flusher: &self.flusher })
+    }
+
+    /// The number of the last change of this id, or of one that shares its turn.
+    fn last_change(&self, id: UploadId) -> Option<MutexGuard<'_, u64>> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
         let turn = usize::try_from(hash % TURNS).ok().and_then(|index| self.turns.get(index))?;
         // Nothing is left half-changed by a panic that a crash would not also leave.
@@ -304,6 +324,14 @@ impl SessionStore for SledSessionStore {
                 | StorageError::Closed,
             )) => answer,
         }
+    }
+
+    fn settled(&self, id: UploadId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            // Whoever is changing it right now is waited for: what was read may be that change.
+            let change = self.last_change(id).map_or(u64::MAX, |change| *change);
+            self.flusher.covered(change).await
+        })
     }
 
     fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision> {

@@ -16,6 +16,7 @@ use crate::storage::StorageError;
 
 use super::SledSettings;
 use super::ahead::{self, Ahead};
+use super::doubt;
 use super::flush::Flush;
 
 /// How long opening waits for another user of the database to let go …
@@ -93,6 +94,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     let unusable = |source| SledTrouble::Unusable { path: path.to_owned(), source };
     create(path).map_err(unusable)?;
     ahead::give_back(path);
+    doubt::clear_up(path).map_err(unusable)?;
     // sled panics on some kinds of damage instead of returning an error.
     let opened = catch_unwind(AssertUnwindSafe(|| patient(|| trees(settings))));
     let opened = match opened {
@@ -105,9 +107,12 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
         Err(panic) => return Err(SledTrouble::Damaged(message(&*panic)).into()),
     };
     let (db, [sessions, pieces, expiry, owners]) = opened;
-    let log = if settings.sync { Some(settle(path).map_err(unusable)?) } else { None };
+    // Also where commits do not wait for the device: without its settings the database would not
+    // open again after a power cut.
+    let log = settle(path).inspect_err(|_| doubt::raise(path)).map_err(unusable)?;
+    let log = settings.sync.then_some(log);
     let ahead = Arc::new(Ahead::of(path).map_err(unusable)?);
-    let flush = flush(db, log, Arc::clone(&ahead));
+    let flush = flush(db, log, path.to_owned(), Arc::clone(&ahead));
     Ok(Opened { sessions, pieces, expiry, owners, flush, ahead })
 }
 
@@ -160,12 +165,13 @@ fn settle(path: &Path) -> io::Result<File> {
 /// `flush` of sled 0.34 on Linux writes its buffers and calls `sync_file_range`, which persists
 /// neither the size of the file nor what the device holds in its cache. That is enough to survive
 /// `kill -9`; for a power cut the log is synced on a handle of our own as well.
-fn flush(db: Db, log: Option<File>, ahead: Arc<Ahead>) -> Flush {
-    Box::new(move || {
+fn flush(db: Db, log: Option<File>, path: PathBuf, ahead: Arc<Ahead>) -> Flush {
+    let flush = move || {
         db.flush().map_err(|error| error.to_string())?;
         ahead.renew();
         log.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| error.to_string())
-    })
+    };
+    Box::new(move || flush().inspect_err(|_| doubt::raise(&path)))
 }
 
 /// Turns sled's answer into what the operator has to know.

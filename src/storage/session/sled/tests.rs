@@ -223,3 +223,61 @@ async fn after_a_flush_that_failed_nothing_is_told_that_the_device_may_not_have(
     assert!(store.commit(&session, Revision::FIRST).await.is_err());
     assert!(matches!(store.get(session.id()), Err(StorageError::Database(_))));
 }
+
+#[tokio::test]
+async fn what_a_look_has_shown_is_waited_for_until_it_is_flushed() {
+    let directory = TempDir::new().unwrap();
+    let mut store = open(&directory).unwrap();
+    let session = session_expiring_at(UploadId::generate(), 10);
+    store.create(&session).await.unwrap();
+    store.settled(session.id()).await.unwrap();
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let flush = Box::new(move || {
+        let _ = begun.send(());
+        released.recv().map_err(|_| "no device".to_owned())
+    });
+    store.flusher = Flusher::start(flush, None).unwrap();
+    let store = Arc::new(store);
+    let commit = tokio::spawn({
+        let (store, session) = (Arc::clone(&store), session.clone());
+        async move { store.commit(&session, Revision::FIRST).await }
+    });
+    tokio::task::spawn_blocking(move || begins.recv().unwrap()).await.unwrap();
+    assert_eq!(store.get(session.id()).unwrap().unwrap().revision, Revision::FIRST.next());
+    let mut settled = store.settled(session.id());
+    assert!(asked_once(&mut settled).await.is_none(), "the device does not have it yet");
+    // The flush under way, and the one that the look asked for.
+    release.send(()).unwrap();
+    release.send(()).unwrap();
+    settled.await.unwrap();
+    commit.await.unwrap().unwrap();
+    store.settled(session.id()).await.unwrap();
+    drop(release);
+    assert!(store.commit(&session, Revision::FIRST.next()).await.is_err());
+    assert!(store.settled(session.id()).await.is_err());
+}
+
+/// What a future says when it is asked once.
+async fn asked_once<T>(future: &mut Pending<'_, T>) -> Option<Result<T, StorageError>> {
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_flush_that_failed_has_the_log_written_again_at_the_next_start() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).unwrap();
+    let session = session_expiring_at(UploadId::generate(), 10);
+    store.create(&session).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let path = settings(directory.path()).path;
+    doubt::raise(&path);
+    let store = open(&directory).unwrap();
+    assert_eq!(store.get(session.id()).unwrap().unwrap().session, session);
+    assert!(!path.join("unsynced").exists());
+}
