@@ -1,7 +1,7 @@
 //! One disk, and the power cuts that it goes through one after the other.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
