@@ -124,7 +124,7 @@ fn setup(
     more: Vec<(&'static str, String)>,
 ) -> std::io::Result<Setup> {
     let binary = arguments.binary.canonicalize()?;
-    Ok(Setup { binary, durability: "fsync", errors: false, scratch: scratch.to_owned(), more })
+    Ok(Setup { binary, durability: "fsync", failing: false, scratch: scratch.to_owned(), more })
 }
 
 /// One directory. Every second gateway keeps its settings as they are; the others make checkpoints all
