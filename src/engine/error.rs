@@ -41,6 +41,17 @@ pub enum EngineError {
     Storage(#[source] StorageError),
 }
 
+impl EngineError {
+    /// Whether what is stored of one upload does not pass its checks: trying again will not help.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage(StorageError::Damaged { .. } | StorageError::Record { .. })
+        )
+    }
+}
+
 impl From<Refusal> for EngineError {
     /// A deleted upload is one that is not there (T-132).
     fn from(refusal: Refusal) -> Self {

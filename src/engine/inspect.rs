@@ -17,7 +17,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::NotFound`], or the [`Refusal`] of an upload that expired.
+    /// [`EngineError::NotFound`], the [`Refusal`] of an upload that expired, or
+    /// [`EngineError::Storage`] if its record, or what is stored of a complete one, is damaged.
     pub async fn inspect(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
         let (shared, owner) = (Arc::clone(&self.shared), owner.clone());
         self.run(async move {
@@ -28,6 +29,7 @@ impl Engine {
                 shared.recovered(stored).await?.session
             };
             present(&session, &shared)?;
+            shared.holds(&session).await?;
             Ok(session)
         })
         .await
@@ -48,6 +50,7 @@ impl Engine {
                 shared.recovered(stored).await?.session
             };
             present(&session, &shared)?;
+            shared.holds(&session).await?;
             Ok(session)
         })
         .await
@@ -101,6 +104,11 @@ fn present(session: &Session, shared: &Shared) -> Result<(), EngineError> {
 }
 
 impl Shared {
+    /// Whether the bytes of a complete session are there: nobody is told that what is lost is complete.
+    async fn holds(&self, session: &Session) -> Result<(), EngineError> {
+        if session.is_complete() { self.whole_blob(session).await.map(drop) } else { Ok(()) }
+    }
+
     /// The session while somebody writes it: after a writer that is silent or committing has let
     /// go, or as last made durable by one that is receiving.
     async fn beside_writer(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {

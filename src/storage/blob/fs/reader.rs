@@ -9,6 +9,7 @@ use crate::upload::{UploadId, UploadOffset};
 
 use super::Files;
 use super::layout::Kind;
+use super::writer::damaged;
 
 /// Reads one blob, as long as it was when it was opened.
 pub(super) struct FsReader {
@@ -30,16 +31,17 @@ impl Files {
     fn reader(&self, kind: Kind, id: UploadId) -> Result<FsReader, StorageError> {
         let open = || {
             let file = File::open(self.layout.path(kind, id))?;
-            let length = file.metadata()?.len();
-            Ok(FsReader { file, length })
+            let metadata = file.metadata()?;
+            Ok((FsReader { file, length: metadata.len() }, metadata.is_file()))
         };
-        open().map_err(|error: io::Error| {
-            if error.kind() == io::ErrorKind::NotFound {
-                StorageError::Missing(id)
-            } else {
-                StorageError::io("opening an upload for reading")(error)
+        match open() {
+            Ok((reader, true)) => Ok(reader),
+            Ok((_, false)) => Err(damaged(id, "what has its name is no file")),
+            Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => {
+                Err(StorageError::Missing(id))
             }
-        })
+            Err(error) => Err(StorageError::io("opening an upload for reading")(error)),
+        }
     }
 }
 

@@ -19,6 +19,8 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `border` | where a panic of sled ends |
+//! | `compare` | the lists beside the records, compared with them |
 //! | `open` | opening, and what an operator is told when that fails |
 //! | `value` | heads and pieces |
 //! | `index` | the order of expiry |
@@ -26,7 +28,9 @@
 //! | `cache` | keeping sled's page cache to its size |
 //! | `flush` | group commit: many waiters, one flush |
 
+mod border;
 mod cache;
+mod compare;
 mod flush;
 mod index;
 mod open;
@@ -41,7 +45,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sled::{IVec, Tree};
 
-use crate::storage::{Pending, Revision, SessionStore, StorageError, Stored};
+use crate::storage::{
+    ListFault, Mend, Pending, Revision, SessionStore, StorageError, Stored,
+};
 use crate::upload::{Holding, Owner, Session, Timestamp, UploadId, record};
 
 use flush::Flusher;
@@ -135,7 +141,7 @@ impl SledSessionStore {
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
             flusher,
         };
-        store.list_all()?;
+        border::caught(|| store.list_all())?;
         Ok(store)
     }
 
@@ -146,7 +152,7 @@ impl SledSessionStore {
         }
         let mut after = None;
         loop {
-            let ids = self.ids(after, LIST_PAGE)?;
+            let ids = self.list(after, LIST_PAGE)?;
             for id in &ids {
                 // What cannot be read belongs to nobody that could be told.
                 if let Ok(Some(stored)) = self.read(*id) {
@@ -225,7 +231,33 @@ impl SledSessionStore {
         let head = Head::read(&value).ok_or_else(|| unreadable(record::RecordError::NotARecord))?;
         let bytes = self.pieces.whole(id, head)?;
         let session = record::decode(&bytes).map_err(unreadable)?;
+        if session.id() != id {
+            let of_another = record::RecordError::Inconsistent("it is the record of another upload");
+            return Err(unreadable(of_another));
+        }
         Ok(Some(Stored { session, revision: head.revision }))
+    }
+
+    /// The record as it is now; see [`SessionStore::get`].
+    fn look_up(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
+        match self.read(id) {
+            // A long record may lose its pieces to a commit between two looks: look once more
+            // while nobody can commit.
+            Err(StorageError::Record { .. }) => {
+                let _turn = self.turn(id);
+                self.read(id)
+            }
+            answer @ (Ok(_)
+            | Err(
+                StorageError::Conflict
+                | StorageError::Missing(_)
+                | StorageError::NoRoom
+                | StorageError::Damaged { .. }
+                | StorageError::Io { .. }
+                | StorageError::Database(_)
+                | StorageError::Closed,
+            )) => answer,
+        }
     }
 
     /// Whether a due hint names a session that can be judged; drops the hint if it is stale.
@@ -247,6 +279,47 @@ impl SledSessionStore {
         }
     }
 
+    /// See [`SessionStore::expiring`].
+    fn due(&self, moment: Timestamp, limit: usize) -> Result<Vec<UploadId>, StorageError> {
+        let mut due = Vec::new();
+        for hint in self.expiry.until(moment) {
+            if due.len() >= limit {
+                break;
+            }
+            let (expiry, id) = hint?;
+            if self.is_due(expiry, id)? {
+                due.push(id);
+            }
+        }
+        Ok(due)
+    }
+
+    /// See [`SessionStore::ids`].
+    fn list(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError> {
+        let after = after.map(|id| *id.as_bytes());
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = self.sessions.range((start, Bound::Unbounded)).keys();
+        // Only ids are ever keys of this tree; anything else is not ours to list.
+        let ids = keys.filter_map(|key| match key {
+            Ok(key) => <[u8; 16]>::try_from(&*key).ok().map(|key| Ok(UploadId::from_bytes(key))),
+            Err(error) => Some(Err(open::failed(error))),
+        });
+        ids.take(limit).collect()
+    }
+
+    /// See [`SessionStore::relist`].
+    fn list_again(&self, owner: &Owner, id: UploadId) -> Result<Option<Holding>, StorageError> {
+        let _turn = self.turn(id);
+        let session = self.read(id)?.map(|stored| stored.session);
+        match session.filter(|session| session.owner() == owner) {
+            Some(session) => {
+                self.owners.note(&session)?;
+                Ok(Some(Holding::of(&session)))
+            }
+            None => self.owners.forget(owner, id).map(|()| None),
+        }
+    }
+
     /// Overwrites the record with bytes that are none.
     #[cfg(test)]
     pub(crate) fn damage(&self, id: UploadId) {
@@ -263,72 +336,37 @@ impl SessionStore for SledSessionStore {
 
     fn create<'a>(&'a self, session: &'a Session) -> Pending<'a, Revision> {
         Box::pin(async move {
-            let revision = self.put(session, None)?;
+            let revision = border::caught(|| self.put(session, None))?;
             self.flusher.flushed().await.map(|()| revision)
         })
     }
 
     fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
         self.flusher.sound()?;
-        match self.read(id) {
-            // A long record may lose its pieces to a commit between two looks: look once more
-            // while nobody can commit.
-            Err(StorageError::Record { .. }) => {
-                let _turn = self.turn(id);
-                self.read(id)
-            }
-            answer @ (Ok(_)
-            | Err(
-                StorageError::Conflict
-                | StorageError::Missing(_)
-                | StorageError::NoRoom
-                | StorageError::Damaged { .. }
-                | StorageError::Io { .. }
-                | StorageError::Database(_)
-                | StorageError::Closed,
-            )) => answer,
-        }
+        border::caught(|| self.look_up(id))
     }
 
     fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision> {
         Box::pin(async move {
-            let revision = self.put(session, Some(seen))?;
+            let revision = border::caught(|| self.put(session, Some(seen)))?;
             self.flusher.flushed().await.map(|()| revision)
         })
     }
 
     fn delete(&self, id: UploadId) -> Pending<'_, ()> {
         Box::pin(async move {
-            self.remove(id)?;
+            border::caught(|| self.remove(id))?;
             // Even if nothing was there: somebody else's removal may not be flushed yet.
             self.flusher.flushed().await
         })
     }
 
     fn expiring(&self, moment: Timestamp, limit: usize) -> Result<Vec<UploadId>, StorageError> {
-        let mut due = Vec::new();
-        for hint in self.expiry.until(moment) {
-            if due.len() >= limit {
-                break;
-            }
-            let (expiry, id) = hint?;
-            if self.is_due(expiry, id)? {
-                due.push(id);
-            }
-        }
-        Ok(due)
+        border::caught(|| self.due(moment, limit))
     }
 
     fn ids(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError> {
-        let after = after.map(|id| *id.as_bytes());
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let keys = self.sessions.range((start, Bound::Unbounded)).keys();
-        // Only ids are ever keys of this tree; anything else is not ours to list.
-        let ids = keys.filter_map(|key| match key {
-            Ok(key) => <[u8; 16]>::try_from(&*key).ok().map(|key| Ok(UploadId::from_bytes(key))),
-            Err(error) => Some(Err(open::failed(error))),
-        });
-        ids.take(limit).collect()
+        border::caught(|| self.list(after, limit))
     }
 
     fn holdings(
@@ -337,23 +375,23 @@ impl SessionStore for SledSessionStore {
         after: Option<UploadId>,
         limit: usize,
     ) -> Result<Vec<Holding>, StorageError> {
-        self.owners.of(owner, after).take(limit).collect()
+        border::caught(|| self.owners.of(owner, after).take(limit).collect())
     }
 
     fn relist(&self, owner: &Owner, id: UploadId) -> Result<Option<Holding>, StorageError> {
-        let _turn = self.turn(id);
-        let session = self.read(id)?.map(|stored| stored.session);
-        match session.filter(|session| session.owner() == owner) {
-            Some(session) => {
-                self.owners.note(&session)?;
-                Ok(Some(Holding::of(&session)))
-            }
-            None => self.owners.forget(owner, id).map(|()| None),
-        }
+        border::caught(|| self.list_again(owner, id))
     }
 
     fn unlist(&self, owner: &Owner, id: UploadId) -> Result<(), StorageError> {
-        self.owners.forget(owner, id)
+        border::caught(|| self.owners.forget(owner, id))
+    }
+
+    fn compare_lists(
+        &self,
+        mend: Mend,
+        tell: &mut dyn FnMut(UploadId, ListFault),
+    ) -> Result<(), StorageError> {
+        border::caught(|| self.compare(mend, tell))
     }
 
     fn close(&self) -> Pending<'_, ()> {

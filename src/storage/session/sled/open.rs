@@ -1,10 +1,8 @@
 //! Opening the database, and what an operator is told when that fails.
 
-use std::any::Any;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +11,8 @@ use sled::{Db, Tree};
 
 use crate::storage::StorageError;
 
-use super::SledSettings;
 use super::flush::Flush;
+use super::{SledSettings, border};
 
 /// How long opening waits for another user of the database to let go …
 const LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -90,11 +88,9 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     let unusable = |source| SledTrouble::Unusable { path: path.to_owned(), source };
     create(path).map_err(unusable)?;
     // sled panics on some kinds of damage instead of returning an error.
-    let opened = catch_unwind(AssertUnwindSafe(|| patient(|| trees(settings))));
-    let opened = match opened {
-        Ok(opened) => opened.map_err(|error| explained(path, error))?,
-        Err(panic) => return Err(SledTrouble::Damaged(message(&*panic)).into()),
-    };
+    let opened = border::caught(|| {
+        patient(|| trees(settings)).map_err(|error| explained(path, error).into())
+    })?;
     let (db, [sessions, pieces, expiry, owners]) = opened;
     let log = if settings.sync { Some(settle(path).map_err(unusable)?) } else { None };
     Ok(Opened { sessions, pieces, expiry, owners, flush: flush(db, log) })
@@ -172,11 +168,4 @@ fn explained(path: &Path, error: sled::Error) -> SledTrouble {
 /// sled 0.34 has no error of its own for this; the words are all there is to go by.
 fn is_lock(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Other && error.to_string().contains("could not acquire lock")
-}
-
-/// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no reason given".to_owned())
 }
