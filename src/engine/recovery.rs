@@ -201,6 +201,11 @@ impl Shared {
         if blob.offset < old.offset() || !(same_boot || old.synced()) {
             self.cut_to_sound(&mut session, blob.offset).await?;
         }
+        if same_boot && session.offset() < old.offset() {
+            // Nobody can tell what lies behind the last sound stretch; the next start must not take it
+            // for bytes that arrived.
+            drop(self.blobs.begin(session.id(), session.offset(), Tail::Keep).await?);
+        }
         if same_boot && blob.offset > old.offset() {
             let end = old.length().map_or(blob.offset, |length| length.end().min(blob.offset));
             self.keep_tail(&mut session, end).await?;

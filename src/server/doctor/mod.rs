@@ -1,23 +1,52 @@
-//! Looks at a data directory while no gateway works on it, and makes its session store anew.
+//! Looks at a data directory while no gateway works on it, mends it, and makes its session store anew.
 //!
-//! Looking changes nothing. Rebuilding deletes nothing: a store that cannot be used is kept aside.
+//! Looking changes nothing of ours (sled tidies up its own log whenever it is opened). Mending and
+//! rebuilding delete nothing: what cannot be used is kept aside.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `fault` | what can be wrong with an upload, and what would be done about it |
+//! | `examination` | record, blob and label of one upload, compared |
+//! | `mending` | `--repair` |
+//! | `rebuilding` | `--rebuild` |
+
+mod examination;
+mod fault;
+mod mending;
+mod rebuilding;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Settings;
 use crate::engine::events::{Observer, Unobserved};
-use crate::storage::{BlobState, BlobStore, Room, SessionStore, StorageError};
-use crate::upload::{Phase, Session, UploadId, record};
+use crate::storage::{
+    BlobCare, BlobStore, ListFault, Mend, Room, SessionStore, StorageError, Stray,
+};
+use crate::upload::UploadId;
 
 use super::data_dir::DataDir;
 use super::error::ServerError;
 use super::secret::Secret;
 use super::{authority, wiring};
 
-/// Uploads looked at per step.
-const PAGE: usize = 512;
+pub use mending::repair;
+pub use rebuilding::{Rebuilt, rebuild};
+
+/// Uploads looked at per step: a step looks through whole directories, so few are better.
+const PAGE: usize = 16 * 1024;
+/// Most things that belong to no upload that are named at a time.
+const MOST_STRAYS: usize = 1000;
+
+/// How closely uploads are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Without reading their bytes.
+    Quick,
+    /// Every byte is read and compared with its sum.
+    Thorough,
+}
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,25 +74,12 @@ impl Finding {
     }
 }
 
-/// What a rebuild did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rebuilt {
-    /// Where the old store is kept, if it was set aside.
-    pub set_aside: Option<PathBuf>,
-    /// Uploads that already were in the store, or whose record could be taken over from the old one.
-    pub kept: u64,
-    /// Uploads whose record was made from what lies beside them.
-    pub restored: u64,
-    /// Uploads without a readable record anywhere. Their bytes are left where they are.
-    pub without_record: Vec<UploadId>,
-}
-
 /// Looks at everything, without changing anything.
 ///
 /// # Errors
 ///
 /// [`ServerError`] if the directory cannot be looked at at all.
-pub async fn examine(settings: &Settings) -> Result<Vec<Finding>, ServerError> {
+pub async fn examine(settings: &Settings, depth: Depth) -> Result<Vec<Finding>, ServerError> {
     let path = &settings.server.data_dir;
     if !path.is_dir() {
         let text = format!("there is no data directory {}; the gateway makes it", path.display());
@@ -74,7 +90,8 @@ pub async fn examine(settings: &Settings) -> Result<Vec<Finding>, ServerError> {
     findings.extend(authorisation(&data, settings));
     let blobs = wiring::open_blobs(&data, settings)?;
     findings.push(room(blobs.room()?));
-    if !data.sessions().exists() {
+    findings.extend(strays(blobs.as_ref()).await?);
+    if !wiring::has_sessions(&data) {
         findings.push(if wiring::holds_uploads(blobs.as_ref()).await? {
             let text = "there are uploads but no session store; run `tidegate doctor --rebuild`";
             Finding::new(Grade::Wrong, text)
@@ -85,7 +102,7 @@ pub async fn examine(settings: &Settings) -> Result<Vec<Finding>, ServerError> {
     }
     match open(&data.sessions(), settings) {
         Ok(sessions) => {
-            let found = compare(sessions.as_ref(), blobs.as_ref()).await;
+            let found = compare(sessions.as_ref(), blobs.as_ref(), depth).await;
             sessions.close().await?;
             findings.extend(found?);
         }
@@ -168,32 +185,37 @@ fn room(room: Room) -> Finding {
     )
 }
 
-/// Compares records, blobs and labels.
+/// Compares records, blobs, labels and lists.
 async fn compare(
     sessions: &dyn SessionStore,
     blobs: &dyn BlobStore,
+    depth: Depth,
 ) -> Result<Vec<Finding>, StorageError> {
     let (mut findings, mut looked_at, mut after) = (Vec::new(), 0_u64, None);
     loop {
-        let ids = sessions.ids(after, PAGE)?;
+        let ids = match sessions.ids(after, PAGE) {
+            Ok(ids) => ids,
+            Err(error) => {
+                let why = chain(&error);
+                let text = format!("the session store cannot be listed to its end: {error}: {why}");
+                findings.push(Finding::new(Grade::Wrong, text));
+                break;
+            }
+        };
         let Some(last) = ids.last() else { break };
         after = Some(*last);
         for id in ids {
             looked_at += 1;
-            findings.extend(one(sessions, blobs, id).await);
+            let fault = examination::of_record(sessions, blobs, id, depth).await;
+            findings.extend(fault.map(|fault| fault.finding()));
         }
     }
-    let mut after = None;
-    loop {
-        let ids = blobs.labels(after, PAGE).await?.ids;
-        let Some(last) = ids.last() else { break };
-        after = Some(*last);
-        for id in ids {
-            if matches!(sessions.get(id), Ok(None)) {
-                findings.push(stray(blobs, id).await);
-            }
-        }
+    let mut strays = Vec::new();
+    each_stray(sessions, blobs, &mut |id| strays.push(id)).await?;
+    for id in strays {
+        findings.extend(examination::of_stray(blobs, id).await.map(|fault| fault.finding()));
     }
+    findings.extend(lists(sessions));
     let wrong = findings.iter().filter(|finding| finding.grade == Grade::Wrong).count();
     findings.push(Finding::new(
         Grade::Sound,
@@ -202,169 +224,31 @@ async fn compare(
     Ok(findings)
 }
 
-/// What is odd about one recorded upload.
-async fn one(sessions: &dyn SessionStore, blobs: &dyn BlobStore, id: UploadId) -> Option<Finding> {
-    let wrong = |text: String| Some(Finding::new(Grade::Wrong, text));
-    let session = match sessions.get(id) {
-        Ok(Some(stored)) => stored.session,
-        Ok(None) => return None,
-        Err(error) => {
-            let why = chain(&error);
-            return wrong(format!("{id}: {error}: {why}; `tidegate doctor --rebuild` helps"));
-        }
-    };
-    let blob = match blobs.state(id).await {
-        Ok(blob) => blob,
-        Err(error) => return wrong(format!("{id}: {error}")),
-    };
-    if let Some(finding) = disagreement(&session, blob) {
-        return Some(finding);
+/// What is wrong with the lists beside the records.
+fn lists(sessions: &dyn SessionStore) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let compared = sessions.compare_lists(Mend::No, &mut |id, fault| {
+        let grade = match fault {
+            ListFault::NotDue | ListFault::NotListed => Grade::Wrong,
+            ListFault::DueWithoutRecord
+            | ListFault::ListedWithoutRecord
+            | ListFault::StrayPieces => Grade::Note,
+        };
+        let text = format!("{id}: {fault}; `tidegate doctor --repair` sets it right");
+        findings.push(Finding::new(grade, text));
+    });
+    if let Err(error) = compared {
+        let text = format!("the lists of the session store cannot be read: {}", chain(&error));
+        findings.push(Finding::new(Grade::Wrong, text));
     }
-    if matches!(session.phase(), Phase::Gone(_)) {
-        return None;
-    }
-    match blobs.read_label(id).await {
-        Ok(Some(label)) => record::decode(&label).err().map(|error| {
-            Finding::new(
-                Grade::Note,
-                format!("{id}: its label is unreadable ({error}), so a rebuild would miss it"),
-            )
-        }),
-        // Labels trail by a moment; one that was cut off then is only missed by a rebuild.
-        Ok(None) => {
-            let text = format!("{id}: it has no label, so a rebuild would miss it");
-            Some(Finding::new(Grade::Note, text))
-        }
-        Err(error) => wrong(format!("{id}: {error}")),
-    }
+    findings
 }
 
-/// Where record and blob do not agree.
-fn disagreement(session: &Session, blob: Option<BlobState>) -> Option<Finding> {
-    let (id, offset, received) = (session.id(), session.offset(), session.received());
-    let wrong = |text: String| Some(Finding::new(Grade::Wrong, text));
-    let note = |text: String| Some(Finding::new(Grade::Note, text));
-    match (session.phase(), blob) {
-        (Phase::Complete, None) => wrong(format!("{id}: it is complete, but its bytes are gone")),
-        (Phase::Complete, Some(blob)) if !blob.published => {
-            wrong(format!("{id}: it is complete, but its bytes were not published"))
-        }
-        (Phase::Complete, Some(blob)) if blob.offset != offset => {
-            wrong(format!("{id}: it has {} bytes instead of {offset}", blob.offset))
-        }
-        (Phase::Receiving, None) if received.bytes() > 0 => {
-            let accepted = received.bytes();
-            wrong(format!("{id}: {accepted} bytes were accepted, but they are gone"))
-        }
-        (Phase::Receiving, Some(blob)) if blob.offset.get() < received.reach() => {
-            let reach = received.reach();
-            wrong(format!("{id}: {reach} bytes were accepted, but only {} are there", blob.offset))
-        }
-        (Phase::Receiving, Some(blob)) if blob.published => {
-            note(format!("{id}: its last byte is there; the next start finishes it"))
-        }
-        (Phase::Gone(_), Some(_)) => {
-            note(format!("{id}: it is gone, but its bytes are still there"))
-        }
-        (Phase::Complete | Phase::Receiving | Phase::Assembling | Phase::Gone(_), _) => None,
-    }
-}
-
-/// What a blob without a record is.
-async fn stray(blobs: &dyn BlobStore, id: UploadId) -> Finding {
-    let label = blobs.read_label(id).await.ok().flatten();
-    if label.and_then(|label| record::decode(&label).ok()).is_some() {
-        let text = format!("{id}: its record is lost; `tidegate doctor --rebuild` brings it back");
-        return Finding::new(Grade::Wrong, text);
-    }
-    let text = format!("{id}: bytes without a record; removed at storage.orphan_age if unfinished");
-    Finding::new(Grade::Note, text)
-}
-
-/// Makes the session store sound again from what lies beside the uploads.
-///
-/// A store that opens, with every record readable, is kept and only completed. Any other is set
-/// aside, and a new one made: records that the old one still gives are preferred to labels,
-/// because labels trail.
-///
-/// # Errors
-///
-/// [`ServerError`] if the directory cannot be used. Nothing is lost then: run it again.
-pub async fn rebuild(settings: &Settings) -> Result<Rebuilt, ServerError> {
-    let data = DataDir::claim(&settings.server.data_dir)?;
-    let blobs = wiring::open_blobs(&data, settings)?;
-    let mut rebuilt = Rebuilt::default();
-    let sessions = match sound_store(&data, settings).await {
-        Some(sessions) => {
-            rebuilt.kept = count(sessions.as_ref())?;
-            sessions
-        }
-        None => {
-            rebuilt.set_aside = data.set_sessions_aside()?;
-            let sessions = open(&data.sessions(), settings)?;
-            if let Some(aside) = &rebuilt.set_aside
-                && let Ok(old) = open(aside, settings)
-            {
-                rebuilt.kept = take_over(old.as_ref(), sessions.as_ref()).await?;
-            }
-            sessions
-        }
-    };
-    restore(sessions.as_ref(), blobs.as_ref(), &mut rebuilt).await?;
-    sessions.close().await?;
-    Ok(rebuilt)
-}
-
-/// The store, if it opens and every record in it can be read.
-async fn sound_store(data: &DataDir, settings: &Settings) -> Option<Arc<dyn SessionStore>> {
-    if !data.sessions().exists() {
-        return None;
-    }
-    let sessions = open(&data.sessions(), settings).ok()?;
-    if count(sessions.as_ref()).is_ok() {
-        return Some(sessions);
-    }
-    // Let go of its files before they are moved.
-    drop(sessions.close().await);
-    None
-}
-
-/// How many records there are; fails at the first that cannot be read.
-fn count(sessions: &dyn SessionStore) -> Result<u64, StorageError> {
-    let (mut records, mut after) = (0, None);
-    loop {
-        let ids = sessions.ids(after, PAGE)?;
-        let Some(last) = ids.last() else { return Ok(records) };
-        after = Some(*last);
-        for id in ids {
-            records += u64::from(sessions.get(id)?.is_some());
-        }
-    }
-}
-
-/// Copies every record that can still be read; what the old store cannot list is left to labels.
-async fn take_over(old: &dyn SessionStore, new: &dyn SessionStore) -> Result<u64, StorageError> {
-    let (mut copied, mut after) = (0, None);
-    while let Ok(ids) = old.ids(after, PAGE) {
-        let Some(last) = ids.last() else { break };
-        after = Some(*last);
-        for id in ids {
-            if let Ok(Some(stored)) = old.get(id) {
-                new.create(&stored.session).await?;
-                copied += 1;
-            }
-        }
-    }
-    // The old store stays as it is; only its files are let go.
-    drop(old.close().await);
-    Ok(copied)
-}
-
-/// Adds what has a label but no record.
-async fn restore(
+/// Names every upload of which something lies there, but that has no record.
+async fn each_stray(
     sessions: &dyn SessionStore,
     blobs: &dyn BlobStore,
-    rebuilt: &mut Rebuilt,
+    each: &mut (dyn FnMut(UploadId) + Send),
 ) -> Result<(), StorageError> {
     let mut after = None;
     loop {
@@ -372,21 +256,33 @@ async fn restore(
         let Some(last) = ids.last() else { return Ok(()) };
         after = Some(*last);
         for id in ids {
-            if sessions.get(id)?.is_some() {
-                continue;
-            }
-            let label = blobs.read_label(id).await.ok().flatten();
-            let session = label.and_then(|label| record::decode(&label).ok());
-            match session.filter(|session| session.id() == id) {
-                // What the label did not know yet is settled by recovery at the next start, as
-                // after any crash.
-                Some(session) => {
-                    sessions.create(&session).await?;
-                    rebuilt.restored += 1;
-                }
-                None => rebuilt.without_record.push(id),
+            if matches!(sessions.get(id), Ok(None)) {
+                each(id);
             }
         }
+    }
+}
+
+/// What lies in the store and belongs to no upload.
+async fn strays(blobs: &dyn BlobCare) -> Result<Vec<Finding>, StorageError> {
+    let strays = blobs.strays(MOST_STRAYS).await?;
+    let findings = strays.iter().map(|stray| {
+        let (grade, plan) = match stray {
+            Stray::Leftover(_) => (Grade::Note, "removes it"),
+            Stray::Foreign(_) => (Grade::Wrong, "moves it into the quarantine"),
+            Stray::Closed(_) => (Grade::Wrong, "opens it to its user"),
+        };
+        Finding::new(grade, format!("{}; `tidegate doctor --repair` {plan}", stray_text(stray)))
+    });
+    Ok(findings.collect())
+}
+
+fn stray_text(stray: &Stray) -> String {
+    let path = stray.path().display();
+    match stray {
+        Stray::Leftover(_) => format!("{path} was left by a crash"),
+        Stray::Foreign(_) => format!("{path} does not belong there"),
+        Stray::Closed(_) => format!("{path} cannot be used: its permissions forbid it"),
     }
 }
 

@@ -8,7 +8,6 @@ use sled::IVec;
 use crate::storage::{ListFault, Mend, StorageError};
 use crate::upload::{Phase, Session, UploadId};
 
-use super::open::failed;
 use super::value::Head;
 use super::{LIST_PAGE, SledSessionStore};
 

@@ -25,6 +25,7 @@
 //! | `value` | heads and pieces |
 //! | `index` | the order of expiry |
 //! | `owners` | what each owner has |
+//! | `mark` | how many flushes there were, so that a loss is noticed |
 //! | `cache` | keeping sled's page cache to its size |
 //! | `flush` | group commit: many waiters, one flush |
 
@@ -33,6 +34,7 @@ mod cache;
 mod compare;
 mod flush;
 mod index;
+mod mark;
 mod open;
 mod owners;
 mod value;
@@ -40,7 +42,7 @@ mod value;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sled::{IVec, Tree};
@@ -71,6 +73,9 @@ pub struct SledSettings {
     /// Whether a commit waits for the device (`durability = "fsync"`). Otherwise it waits only
     /// until the operating system has it, which survives `kill -9` but not a power cut.
     pub sync: bool,
+    /// Whether to take whatever can still be read, and not to mind that changes are lost: for the doctor,
+    /// who has set the database aside.
+    pub salvage: bool,
     /// Told of every flush, for metrics.
     pub observer: Option<FlushObserver>,
 }
@@ -82,7 +87,7 @@ impl SledSettings {
     /// The settings that keep every promise, for a database in `path`.
     #[must_use]
     pub const fn new(path: PathBuf) -> Self {
-        Self { path, cache_bytes: Self::CACHE_BYTES, sync: true, observer: None }
+        Self { path, cache_bytes: Self::CACHE_BYTES, sync: true, salvage: false, observer: None }
     }
 }
 
@@ -124,6 +129,12 @@ impl fmt::Debug for SledSessionStore {
 }
 
 impl SledSessionStore {
+    /// Whether there is a database in `path`, whatever it is worth.
+    #[must_use]
+    pub fn exists(path: &Path) -> bool {
+        path.join("db").exists()
+    }
+
     /// Opens the database, or creates it.
     ///
     /// # Errors

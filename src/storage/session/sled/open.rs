@@ -12,7 +12,8 @@ use sled::{Db, Tree};
 use crate::storage::StorageError;
 
 use super::flush::Flush;
-use super::{SledSettings, border};
+use super::mark::{Behind, Beside, Mark};
+use super::{SledSettings, border, mark};
 
 /// How long opening waits for another user of the database to let go …
 const LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -34,6 +35,17 @@ pub enum SledTrouble {
          it from the uploads with `tidegate doctor --rebuild`"
     )]
     Damaged(String),
+    /// It opens, but what it holds is older than what was acknowledged; see `mark`.
+    #[error(
+        "the session database has lost its newest changes (it knows {known} of {were} flushes): keep a \
+         copy of the data directory, then recreate it from the uploads with `tidegate doctor --rebuild`"
+    )]
+    Behind {
+        /// Flushes that it knows.
+        known: u64,
+        /// Flushes that there were.
+        were: u64,
+    },
     /// Another version of sled wrote it, or with other parameters.
     #[error("the session database in {} cannot be used by this program: {what}", path.display())]
     Unsupported {
@@ -88,16 +100,50 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     let unusable = |source| SledTrouble::Unusable { path: path.to_owned(), source };
     create(path).map_err(unusable)?;
     // sled panics on some kinds of damage instead of returning an error.
-    let opened = border::caught(|| {
-        patient(|| trees(settings)).map_err(|error| explained(path, error).into())
-    })?;
-    let (db, [sessions, pieces, expiry, owners]) = opened;
+    let attempt = || {
+        border::caught(|| {
+            patient(|| trees(settings)).map_err(|error| explained(path, error).into())
+        })
+    };
+    let opened = match attempt() {
+        Err(_) if settings.salvage => {
+            ignore_what_is_not_the_log(path).map_err(unusable)?;
+            attempt()
+        }
+        opened => opened,
+    };
+    let (db, [sessions, pieces, expiry, owners, mark]) = opened?;
+    let beside = match (settings.salvage, settings.sync) {
+        (true, _) => Beside::LeftAlone,
+        (false, true) => Beside::Kept,
+        (false, false) => Beside::Removed,
+    };
+    let mark = border::caught(|| Ok(Mark::open(mark, path, beside)))?.map_err(unusable)?;
+    if let Err(Behind { known, were }) = mark.agrees().map_err(unusable)? {
+        return Err(SledTrouble::Behind { known, were }.into());
+    }
     let log = if settings.sync { Some(settle(path).map_err(unusable)?) } else { None };
-    Ok(Opened { sessions, pieces, expiry, owners, flush: flush(db, log) })
+    Ok(Opened { sessions, pieces, expiry, owners, flush: flush(db, log, mark) })
 }
 
 fn create(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Renames what sled makes anew from its log: a damaged snapshot keeps it from opening a log that is sound.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "in a database that was set aside; after a power cut the doctor does it again"
+)]
+fn ignore_what_is_not_the_log(path: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == "conf" || name.starts_with("snap.") {
+            std::fs::rename(entry.path(), path.join(format!("ignored-{name}")))?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens again for a moment while the lock is held: by a process that is just ending, or by a
@@ -117,7 +163,7 @@ fn patient<T>(open: impl Fn() -> sled::Result<T>) -> sled::Result<T> {
     }
 }
 
-fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 4])> {
+fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 5])> {
     // `Mode` is left alone: sled 0.34 keeps the setting but nothing in it reads it. The segment
     // size is left alone too, because it is also the size of sled's write buffers.
     let db = sled::Config::new()
@@ -126,7 +172,8 @@ fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 4])> {
         .flush_every_ms(None)
         .open()?;
     let tree = |name: &str| db.open_tree(name);
-    let trees = [tree("sessions")?, tree("pieces")?, tree("expiry")?, tree("owners")?];
+    let (sessions, pieces) = (tree("sessions")?, tree("pieces")?);
+    let trees = [sessions, pieces, tree("expiry")?, tree("owners")?, tree(mark::TREE)?];
     Ok((db, trees))
 }
 
@@ -145,10 +192,13 @@ fn settle(path: &Path) -> io::Result<File> {
 /// `flush` of sled 0.34 on Linux writes its buffers and calls `sync_file_range`, which persists
 /// neither the size of the file nor what the device holds in its cache. That is enough to survive
 /// `kill -9`; for a power cut the log is synced on a handle of our own as well.
-fn flush(db: Db, log: Option<File>) -> Flush {
+fn flush(db: Db, log: Option<File>, mut mark: Mark) -> Flush {
     Box::new(move || {
+        mark.begin().map_err(|error| error.to_string())?;
         db.flush().map_err(|error| error.to_string())?;
-        log.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| error.to_string())
+        log.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| error.to_string())?;
+        mark.done();
+        Ok(())
     })
 }
 

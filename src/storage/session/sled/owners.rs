@@ -75,7 +75,7 @@ impl OwnerIndex {
     ) -> impl Iterator<Item = Result<(IVec, Option<UploadId>), StorageError>> {
         self.0.iter().keys().map(|key| {
             let key = key.map_err(failed)?;
-            let entry = key.len() == std::mem::size_of::<Key>();
+            let entry = key.len() == size_of::<Key>();
             let id = key.last_chunk::<16>().filter(|_| entry).copied().map(UploadId::from_bytes);
             Ok((key, id))
         })
