@@ -35,6 +35,8 @@ enum Told {
     At(usize),
     /// `HEAD` knows of nothing, but a download breaks off before it is whole, and is refused from then on.
     CutOff,
+    /// `HEAD` says that it is damaged; a download of a part is refused anyway.
+    LostPart,
     /// This status, whatever they ask.
     Status(u16),
 }
@@ -140,6 +142,9 @@ fn expect(row: &Row, gateway: &Gateway, id: &str, told: Told) {
             assert_eq!(head(address, id).0, 500);
             assert_eq!(get(address, id).0, 500);
         }
+        Told::LostPart => {
+            assert_eq!((head(address, id).0, get(address, id).0), (500, 403));
+        }
         Told::Status(status) => {
             assert_eq!((head(address, id).0, get(address, id).0), (status, status));
         }
@@ -206,8 +211,8 @@ rows! {
         upload: |uploads| &uploads.partial,
         make: |scene, id| fs::remove_file(scene.file("finished", id)).unwrap(),
         found: "it is complete, but its bytes are gone",
-        told: Told::Status(500),
-        ..PARTIAL_ROW
+        told: Told::LostPart,
+        ..FINISHED_ROW
     };
     a_running_upload_whose_bytes_are_gone_starts_again: Row {
         make: |scene, id| fs::remove_file(scene.file("running", id)).unwrap(),
@@ -308,7 +313,7 @@ rows! {
     the_label_of_another_upload_is_written_again: Row {
         make: |scene, id| {
             let other = scene.file("labels", &scene.uploads.partial);
-            drop(fs::copy(other, scene.file("labels", id)).unwrap());
+            fs::copy(other, scene.file("labels", id)).unwrap();
         },
         found: "it is the label of another upload",
         repaired: "its label was written",
@@ -328,14 +333,11 @@ rows! {
             fs::write(mark, b"garbage").unwrap();
         },
         found: "the mark of its unproven tail is unreadable",
-        told: Told::Status(500),
+        told: Told::At(RUNNING),
         told_then: Told::At(RUNNING),
         ..RUNNING_ROW
     };
 }
-
-/// The download of a part is refused anyway.
-const PARTIAL_ROW: Row = Row { upload: |uploads| &uploads.partial, ..FINISHED_ROW };
 
 /// What clients do not notice.
 const HARMLESS: Row =

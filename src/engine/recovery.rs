@@ -123,9 +123,15 @@ impl Shared {
     /// Brings record and blob to agree, whether or not there was a crash. The caller holds the lease.
     pub(super) async fn settle(&self, stored: Stored) -> Result<Stored, EngineError> {
         let id = stored.session.id();
-        let Some(blob) = self.blobs.state(id).await? else {
-            return self.without_blob(stored).await;
+        let blob = match self.blobs.state(id).await {
+            // Nobody can tell any more which bytes of its tail were proven: those that count were.
+            Err(StorageError::Damaged { .. }) if stored.session.phase() == Phase::Receiving => {
+                drop(self.blobs.begin(id, stored.session.offset(), Tail::Keep).await?);
+                self.blobs.state(id).await?
+            }
+            blob => blob?,
         };
+        let Some(blob) = blob else { return self.without_blob(stored).await };
         let session = match stored.session.phase() {
             Phase::Complete => self.verify_complete(&stored.session, blob).await?,
             Phase::Receiving if blob.published => {

@@ -93,7 +93,6 @@ impl Template {
 }
 
 fn chunked(address: &str) -> String {
-    let mut id = String::new();
     for chunk in [0, 2] {
         let (start, end) = (chunk * CHUNK, (chunk + 1) * CHUNK - 1);
         let head = format!(
@@ -105,10 +104,11 @@ fn chunked(address: &str) -> String {
         );
         let answer = exchange(address, &head, &bytes(4, 4 * CHUNK)[start..=end]);
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        let url = answer.split_once("\"upload_url\":\"").unwrap().1;
-        id = id_of(url.split('"').next().unwrap());
     }
-    id
+    let status = exchange(address, "GET /upload-status?session_id=holes HTTP/1.1", "");
+    let status: serde_json::Value =
+        serde_json::from_str(status.split_once("\r\n\r\n").unwrap().1).unwrap();
+    id_of(status["upload_url"].as_str().unwrap())
 }
 
 fn id_of(url: &str) -> String {

@@ -22,10 +22,6 @@ impl Files {
     /// See [`BlobCare::strays`](crate::storage::BlobCare::strays).
     pub(super) fn strays(&self, limit: usize) -> Result<Vec<Stray>, StorageError> {
         let mut strays = Vec::new();
-        let probe = self.layout.probe_path();
-        if probe.exists() {
-            strays.push(Stray::Leftover(probe));
-        }
         for kind in Kind::ALL {
             for shard in Shard::all() {
                 let directory = self.layout.shard(kind, shard);

@@ -94,7 +94,7 @@ impl Layout {
     }
 
     fn probe(&self) -> io::Result<()> {
-        let path = self.probe_path();
+        let path = self.root.join("probe");
         let probe = || {
             let mut options = OpenOptions::new();
             let mut file =
@@ -104,11 +104,6 @@ impl Layout {
             std::fs::remove_file(&path)
         };
         probe().map_err(|error| named(&path, &error))
-    }
-
-    /// Written at the start, to see whether files can be.
-    pub(super) fn probe_path(&self) -> PathBuf {
-        self.root.join("probe")
     }
 
     /// Where the doctor puts what it takes out of the way; made when it is needed.
