@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::as_conversions,
+    clippy::disallowed_methods,
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 

@@ -287,4 +287,6 @@ fn stray_text(stray: &Stray) -> String {
 }
 
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod tests;

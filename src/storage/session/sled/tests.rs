@@ -224,95 +224,53 @@ async fn after_a_flush_that_failed_nothing_is_told_that_the_device_may_not_have(
     assert!(matches!(store.get(session.id()), Err(StorageError::Database(_))));
 }
 
-/// Not run by itself: says what sled makes of damaged files.
-#[test]
-#[ignore]
-fn survey() {
-    use std::time::Instant;
-    let original = TempDir::new().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let ids: Vec<UploadId> = (0..300).map(|_| UploadId::generate()).collect();
-    runtime.block_on(async {
-        let store = open(&original).unwrap();
-        for id in &ids {
-            store.create(&session_expiring_at(*id, 10)).await.unwrap();
-        }
-        store.close().await.unwrap();
-        drop(store);
-        if std::env::var("SNAP").is_ok() {
-            let store = open(&original).unwrap();
-            for id in &ids {
-                let found = store.get(*id).unwrap().unwrap();
-                store.commit(&found.session, found.revision).await.unwrap();
-            }
-            store.close().await.unwrap();
-        }
-    });
-    let from = original.path().join("sessions");
-    for entry in std::fs::read_dir(&from).unwrap() {
-        let entry = entry.unwrap();
-        eprintln!("{:?} {}", entry.file_name(), entry.metadata().unwrap().len());
+#[tokio::test]
+async fn a_log_that_lost_its_newest_changes_is_told_from_one_that_has_them() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).unwrap();
+    for _ in 0..50 {
+        store.create(&session_expiring_at(UploadId::generate(), 10)).await.unwrap();
     }
-    let seeds: u64 = std::env::var("SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(50);
-    let first: u64 = std::env::var("FIRST").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    for seed in first..first + seeds {
-        let copy = TempDir::new().unwrap();
-        let to = copy.path().join("sessions");
-        std::fs::create_dir_all(to.join("blobs")).unwrap();
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&from).unwrap() {
-            let entry = entry.unwrap();
-            if entry.file_type().unwrap().is_file() {
-                std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-                names.push(entry.file_name().into_string().unwrap());
-            }
-        }
-        names.sort();
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
-        for _ in 0..5 { next(); }
-        let name = &names[(next() % names.len() as u64) as usize];
-        let path = to.join(name);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let kind = next() % 4;
-        let what;
-        let at = if bytes.is_empty() { 0 } else { (next() % bytes.len() as u64) as usize };
-        match kind {
-            0 | 1 if !bytes.is_empty() => { bytes[at] ^= 1 << (next() % 8); what = format!("flip {name} at {at}"); std::fs::write(&path, &bytes).unwrap(); }
-            2 => { bytes.truncate(at); what = format!("cut {name} at {at}"); std::fs::write(&path, &bytes).unwrap(); }
-            _ => { what = format!("remove {name}"); std::fs::remove_file(&path).unwrap(); }
-        }
-        eprint!("{seed}: {what}: ");
-        let since = Instant::now();
-        match open(&copy) {
-            Err(error) => eprintln!("not opened: {error:?}"),
-            Ok(store) => {
-                let listed = store.ids(None, 10_000);
-                let mut good = 0; let mut none = 0; let mut bad = Vec::new();
-                for id in &ids {
-                    match store.get(*id) { Ok(Some(_)) => good += 1, Ok(None) => none += 1, Err(e) => bad.push(format!("{e:?}")) }
-                }
-                let (mut ok, mut not) = (0, Vec::new());
-                runtime.block_on(async {
-                    for id in &ids[..20] {
-                        if let Ok(Some(found)) = store.get(*id) {
-                            match store.commit(&found.session, found.revision).await { Ok(_) => ok += 1, Err(e) => not.push(format!("{e:?}")) }
-                        }
-                    }
-                    match store.create(&session_expiring_at(UploadId::generate(), 10)).await { Ok(_) => ok += 1, Err(e) => not.push(format!("{e:?}")) }
-                    let closed = store.close().await;
-                    if closed.is_err() { not.push(format!("close {closed:?}")); }
-                });
-                bad.dedup(); not.dedup();
-                eprintln!("listed {:?}, good {good}, none {none}, bad {:?}, commits {ok} failed {:?}", listed.map(|l| l.len()).map_err(|e| format!("{e:?}")), bad, not);
-                drop(store);
-            }
-        }
-        if since.elapsed().as_millis() > 1000 { eprintln!("   SLOW {:?}", since.elapsed()); }
+    store.close().await.unwrap();
+    drop(store);
+    let log = directory.path().join("sessions/db");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let trouble = trouble(open(&directory));
+    assert!(matches!(trouble, SledTrouble::Behind { .. }), "{trouble}");
+    assert!(trouble.to_string().contains("tidegate doctor --rebuild"), "{trouble}");
+    // Whoever wants what is left gets it.
+    let salvage = SledSettings { salvage: true, ..settings(directory.path()) };
+    assert!(!SledSessionStore::open(&salvage).unwrap().ids(None, 100).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn without_syncs_nothing_is_claimed_beside_the_log() {
+    let directory = TempDir::new().unwrap();
+    let unsynced = SledSettings { sync: false, ..settings(directory.path()) };
+    drop(open(&directory).unwrap());
+    assert!(directory.path().join("sessions/mark").exists());
+    let store = SledSessionStore::open(&unsynced).unwrap();
+    store.create(&session_expiring_at(UploadId::generate(), 10)).await.unwrap();
+    assert!(!directory.path().join("sessions/mark").exists());
+}
+
+#[tokio::test]
+async fn what_a_list_lacks_is_told_and_set_right() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).unwrap();
+    let session = session_expiring_at(UploadId::generate(), 50);
+    store.create(&session).await.unwrap();
+    store.expiry.remove(session.expires_at(), session.id()).unwrap();
+    store.unlist(session.owner(), session.id()).unwrap();
+    for (mend, count) in [(Mend::No, 2), (Mend::Yes, 2), (Mend::No, 0)] {
+        let mut told = Vec::new();
+        store.compare_lists(mend, &mut |id, fault| told.push((id, fault))).unwrap();
+        assert_eq!(told.len(), count, "{mend:?}: {told:?}");
     }
+    let due = Timestamp::from_unix_milliseconds(50);
+    assert_eq!(store.expiring(due, 10).unwrap(), [session.id()]);
+    assert_eq!(store.holdings(session.owner(), None, 10).unwrap(), [Holding::of(&session)]);
 }
