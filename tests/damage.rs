@@ -78,11 +78,8 @@ const FINISHED_ROW: Row = Row {
     told_then: Told::Status(404),
 };
 
-const RUNNING_ROW: Row = Row {
-    upload: |uploads| &uploads.running,
-    repaired: "cut back to",
-    ..FINISHED_ROW
-};
+const RUNNING_ROW: Row =
+    Row { upload: |uploads| &uploads.running, repaired: "cut back to", ..FINISHED_ROW };
 
 fn check(row: &Row) {
     let scene = Scene::new();
@@ -341,8 +338,7 @@ rows! {
 }
 
 /// What clients do not notice.
-const HARMLESS: Row =
-    Row { exit: 0, told: Told::Whole, told_then: Told::Whole, ..FINISHED_ROW };
+const HARMLESS: Row = Row { exit: 0, told: Told::Whole, told_then: Told::Whole, ..FINISHED_ROW };
 
 fn cut(scene: &Scene, kind: &str, id: &str, bytes: usize) {
     let file = fs::OpenOptions::new().write(true).open(scene.file(kind, id)).unwrap();

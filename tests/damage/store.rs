@@ -231,3 +231,41 @@ fn a_file_in_the_place_of_a_directory_is_named_at_the_start() {
     fs::rename(scene.path().join("elsewhere"), &place).unwrap();
     all_is_there(&scene);
 }
+
+/// The doctor, without the right of an administrator to read what nobody may read.
+fn doctor_as_anybody(scene: &Scene, words: &[&str]) -> (Option<i32>, String) {
+    let mut command = program(&["doctor"]);
+    if rustix::process::geteuid().is_root() {
+        let less = "-dac_override,-dac_read_search";
+        let (bounds, inherits) = (format!("--bounding-set={less}"), format!("--inh-caps={less}"));
+        let doctor = command.get_program().to_owned();
+        command = std::process::Command::new("setpriv");
+        command.args([bounds, inherits]).arg(doctor).arg("doctor");
+    }
+    let output = command.arg("--data-dir").arg(scene.path()).args(words).output().unwrap();
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn what_its_user_may_not_read_is_named_and_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = Scene::new();
+    let nobody = fs::Permissions::from_mode(0o000);
+    let places = [
+        scene.file("finished", &scene.uploads.finished),
+        scene.file("running", &scene.uploads.running),
+        scene.path().join("blobs/labels").join(&scene.uploads.chunked[..1]),
+    ];
+    for place in &places {
+        fs::set_permissions(place, nobody.clone()).unwrap();
+    }
+    let (exit, said) = doctor_as_anybody(&scene, &[]);
+    assert_eq!(exit, Some(3), "{said}");
+    for place in &places {
+        let line = crate::line(&said, &format!("{} ", place.display()));
+        assert!(line.contains("its permissions forbid it"), "{said}");
+    }
+    let (exit, said) = doctor_as_anybody(&scene, &["--repair"]);
+    assert_eq!(exit, Some(0), "{said}");
+    all_is_there(&scene);
+}

@@ -47,7 +47,9 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 fn content(number: u64, bytes: u64) -> Vec<u8> {
-    (0..bytes).map(|at| (at.wrapping_mul(31) ^ (at >> 3) ^ (number * 57)).to_le_bytes()[0]).collect()
+    (0..bytes)
+        .map(|at| (at.wrapping_mul(31) ^ (at >> 3) ^ (number * 57)).to_le_bytes()[0])
+        .collect()
 }
 
 fn settings(path: &Path) -> Settings {
@@ -61,7 +63,12 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(DEADLINE, work).await.expect("an end") })
 }
 
-async fn send(engine: &Engine, id: UploadId, at: u64, bytes: &[u8]) -> Result<Session, EngineError> {
+async fn send(
+    engine: &Engine,
+    id: UploadId,
+    at: u64,
+    bytes: &[u8],
+) -> Result<Session, EngineError> {
     let at = UploadOffset::new(at).unwrap();
     let request = AppendRequest { at, declares: None, body_bytes: None };
     let order = AppendOrder { id, owner: Owner::anonymous(), request, digest: None };
@@ -240,7 +247,7 @@ fn after_damage(damage: &Damage, polls: usize, doctor_first: bool) {
 /// Some dozens, unless more are asked for.
 fn cases() -> ProptestConfig {
     let asked = ProptestConfig::default();
-    let cases = if asked.cases == 256 { 32 } else { asked.cases };
+    let cases = if asked.cases == 256 { 24 } else { asked.cases };
     ProptestConfig { cases, failure_persistence: None, ..asked }
 }
 

@@ -9,8 +9,8 @@ use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
 use crate::upload::transition::Progress;
 use crate::upload::{
-    BootId, Departure, Limits, Metadata, NewSession, Owner, Received, Timestamp, UploadLength,
-    Session, UploadOffset, record,
+    BootId, Departure, Limits, Metadata, NewSession, Owner, Received, Session, Timestamp,
+    UploadLength, UploadOffset, record,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_milliseconds(1_000_000);

@@ -8,8 +8,9 @@ use sled::IVec;
 use crate::storage::{ListFault, Mend, StorageError};
 use crate::upload::{Phase, Session, UploadId};
 
+use super::SledSessionStore;
+use super::lists::LIST_PAGE;
 use super::value::Head;
-use super::{LIST_PAGE, SledSessionStore};
 
 type Tell<'a> = &'a mut dyn FnMut(UploadId, ListFault);
 
@@ -38,20 +39,19 @@ impl SledSessionStore {
         let (session, value) = (&stored.session, self.head(id)?);
         let head = value.as_ref().and_then(|value| Head::read(value));
         let agrees = head.is_some_and(|head| head.expires_at == session.expires_at());
-        if !agrees || !self.expiry.has(session.expires_at(), id)? {
-            tell(id, ListFault::NotDue);
-            if mend == Mend::Yes {
-                // Writes the head and every entry anew.
-                self.put(session, Some(stored.revision))?;
-            }
-        }
+        let is_due = agrees && self.expiry.has(session.expires_at(), id)?;
         // What is gone may have been taken off the list on purpose.
         let is_gone = matches!(session.phase(), Phase::Gone(_));
-        if !is_gone && !self.owners.has(session)? {
+        let is_listed = is_gone || self.owners.has(session)?;
+        if !is_due {
+            tell(id, ListFault::NotDue);
+        }
+        if !is_listed {
             tell(id, ListFault::NotListed);
-            if mend == Mend::Yes {
-                self.owners.note(session)?;
-            }
+        }
+        if mend == Mend::Yes && !(is_due && is_listed) {
+            // Writes the head and every entry anew.
+            self.put(session, Some(stored.revision))?;
         }
         Ok(())
     }

@@ -51,7 +51,11 @@ impl ExpiryIndex {
     }
 
     /// Whether an expiry is noted; never expiring needs no note.
-    pub(super) fn has(&self, moment: Option<Timestamp>, id: UploadId) -> Result<bool, StorageError> {
+    pub(super) fn has(
+        &self,
+        moment: Option<Timestamp>,
+        id: UploadId,
+    ) -> Result<bool, StorageError> {
         let Some(moment) = moment else { return Ok(true) };
         self.0.contains_key(key(moment, id)).map_err(failed)
     }

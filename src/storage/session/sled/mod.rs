@@ -20,6 +20,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `border` | where a panic of sled ends |
+//! | `lists` | what is due, what is there, what somebody has |
 //! | `compare` | the lists beside the records, compared with them |
 //! | `open` | opening, and what an operator is told when that fails |
 //! | `value` | heads and pieces |
@@ -34,6 +35,7 @@ mod cache;
 mod compare;
 mod flush;
 mod index;
+mod lists;
 mod mark;
 mod open;
 mod owners;
@@ -41,15 +43,12 @@ mod value;
 
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sled::{IVec, Tree};
 
-use crate::storage::{
-    ListFault, Mend, Pending, Revision, SessionStore, StorageError, Stored,
-};
+use crate::storage::{ListFault, Mend, Pending, Revision, SessionStore, StorageError, Stored};
 use crate::upload::{Holding, Owner, Session, Timestamp, UploadId, record};
 
 use flush::Flusher;
@@ -104,8 +103,6 @@ impl fmt::Debug for SledSettings {
 
 /// Locks that writers of one id share; enough that two ids rarely meet.
 const TURNS: u64 = 64;
-/// Sessions listed at a time.
-const LIST_PAGE: usize = 1024;
 
 /// Keeps sessions in a sled database.
 ///
@@ -154,27 +151,6 @@ impl SledSessionStore {
         };
         border::caught(|| store.list_all())?;
         Ok(store)
-    }
-
-    /// Lists what every owner has, unless that was done before.
-    fn list_all(&self) -> Result<(), StorageError> {
-        if self.owners.is_built()? {
-            return Ok(());
-        }
-        let mut after = None;
-        loop {
-            let ids = self.list(after, LIST_PAGE)?;
-            for id in &ids {
-                // What cannot be read belongs to nobody that could be told.
-                if let Ok(Some(stored)) = self.read(*id) {
-                    self.owners.note(&stored.session)?;
-                }
-            }
-            after = ids.last().copied();
-            if after.is_none() {
-                return self.owners.set_built();
-            }
-        }
     }
 
     /// Waits for this id's turn to change.
@@ -243,7 +219,8 @@ impl SledSessionStore {
         let bytes = self.pieces.whole(id, head)?;
         let session = record::decode(&bytes).map_err(unreadable)?;
         if session.id() != id {
-            let of_another = record::RecordError::Inconsistent("it is the record of another upload");
+            let of_another =
+                record::RecordError::Inconsistent("it is the record of another upload");
             return Err(unreadable(of_another));
         }
         Ok(Some(Stored { session, revision: head.revision }))
@@ -268,66 +245,6 @@ impl SledSessionStore {
                 | StorageError::Database(_)
                 | StorageError::Closed,
             )) => answer,
-        }
-    }
-
-    /// Whether a due hint names a session that can be judged; drops the hint if it is stale.
-    fn is_due(&self, moment: Timestamp, id: UploadId) -> Result<bool, StorageError> {
-        let _turn = self.turn(id);
-        let value = self.head(id)?;
-        let head = value.as_ref().and_then(|value| Head::read(value));
-        match (&value, head) {
-            (Some(_), Some(head)) if head.expires_at == Some(moment) => {
-                // What cannot be read cannot be judged, and must not keep others from their turn.
-                let record = self.pieces.whole(id, head)?;
-                Ok(record::decode(&record).is_ok())
-            }
-            (Some(_), Some(_) | None) => self.expiry.remove(Some(moment), id).map(|()| false),
-            (None, _) => {
-                self.pieces.remove_all(id)?;
-                self.expiry.remove(Some(moment), id).map(|()| false)
-            }
-        }
-    }
-
-    /// See [`SessionStore::expiring`].
-    fn due(&self, moment: Timestamp, limit: usize) -> Result<Vec<UploadId>, StorageError> {
-        let mut due = Vec::new();
-        for hint in self.expiry.until(moment) {
-            if due.len() >= limit {
-                break;
-            }
-            let (expiry, id) = hint?;
-            if self.is_due(expiry, id)? {
-                due.push(id);
-            }
-        }
-        Ok(due)
-    }
-
-    /// See [`SessionStore::ids`].
-    fn list(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError> {
-        let after = after.map(|id| *id.as_bytes());
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let keys = self.sessions.range((start, Bound::Unbounded)).keys();
-        // Only ids are ever keys of this tree; anything else is not ours to list.
-        let ids = keys.filter_map(|key| match key {
-            Ok(key) => <[u8; 16]>::try_from(&*key).ok().map(|key| Ok(UploadId::from_bytes(key))),
-            Err(error) => Some(Err(open::failed(error))),
-        });
-        ids.take(limit).collect()
-    }
-
-    /// See [`SessionStore::relist`].
-    fn list_again(&self, owner: &Owner, id: UploadId) -> Result<Option<Holding>, StorageError> {
-        let _turn = self.turn(id);
-        let session = self.read(id)?.map(|stored| stored.session);
-        match session.filter(|session| session.owner() == owner) {
-            Some(session) => {
-                self.owners.note(&session)?;
-                Ok(Some(Holding::of(&session)))
-            }
-            None => self.owners.forget(owner, id).map(|()| None),
         }
     }
 
