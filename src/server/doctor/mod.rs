@@ -211,7 +211,10 @@ async fn compare(
         }
     }
     let mut strays = Vec::new();
-    each_stray(sessions, blobs, &mut |id| strays.push(id)).await?;
+    if let Err(error) = each_stray(sessions, blobs, &mut |id| strays.push(id)).await {
+        let text = format!("not all that lies there can be listed: {error}: {}", chain(&error));
+        findings.push(Finding::new(Grade::Wrong, text));
+    }
     for id in strays {
         findings.extend(examination::of_stray(blobs, id).await.map(|fault| fault.finding()));
     }
