@@ -70,9 +70,9 @@ pub(super) enum Command {
     /// Check the data directory; the gateway must not run. With --url: look at a deployment from
     /// outside, proxies and all. Exit code 3: something is wrong.
     Doctor {
-        /// Make the session store anew from what lies beside the uploads. Deletes nothing.
-        #[arg(long)]
-        rebuild: bool,
+        /// What to do with the data directory.
+        #[command(flatten)]
+        inside: Inside,
         /// What to look at from outside.
         #[command(flatten)]
         outside: Outside,
@@ -94,6 +94,20 @@ pub(super) enum Command {
         /// For which shell.
         shell: Shell,
     },
+}
+
+/// What is done with a data directory.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Inside {
+    /// Make the session store anew from what lies beside the uploads. Deletes nothing.
+    #[arg(long)]
+    pub(super) rebuild: bool,
+    /// Mend what can be mended. What cannot be is moved to blobs/quarantine, not deleted.
+    #[arg(long)]
+    pub(super) repair: bool,
+    /// Do not read the bytes of uploads to compare them with their sums.
+    #[arg(long)]
+    pub(super) quick: bool,
 }
 
 /// Which files are taken in, and how.
@@ -143,7 +157,7 @@ pub(super) struct MigrateOptions {
 pub(super) struct Outside {
     /// Upload endpoint as clients reach it, e.g. https://example.org/up/files. Small uploads are made
     /// there, and deleted.
-    #[arg(long, value_name = "URL", conflicts_with = "rebuild")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["rebuild", "repair", "quick"])]
     pub(super) url: Option<String>,
     /// A line for every request, e.g. 'Authorization: Bearer ..'. May be repeated.
     #[arg(long, value_name = "LINE", requires = "url")]

@@ -4,28 +4,38 @@ use std::io::Write;
 
 use anyhow::Context as _;
 
-use super::arguments::{Arguments, Outside};
+use super::arguments::{Arguments, Inside, Outside};
 use super::exit::Exit;
 use super::on_a_runtime;
 use crate::config::Settings;
-use crate::server::doctor::{self, Finding, Grade, Rebuilt};
+use crate::server::doctor::{self, Depth, Finding, Grade, Rebuilt};
 use crate::server::outside::{self, Address, Options};
 
 pub(super) fn run(
     arguments: &Arguments,
-    rebuild: bool,
+    wanted: Inside,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let settings = arguments.settings()?;
-    if rebuild {
+    let depth = if wanted.quick { Depth::Quick } else { Depth::Thorough };
+    if wanted.rebuild {
         let rebuilt = on_a_runtime(doctor::rebuild(&settings))??;
         report(&rebuilt, out)?;
     }
-    examine(&settings, out)
+    if wanted.repair {
+        let done = on_a_runtime(doctor::repair(&settings, depth))??;
+        for Finding { grade, text } in &done {
+            let label = if *grade == Grade::Wrong { label(*grade) } else { "fixed" };
+            writeln!(out, "{label}  {text}")?;
+        }
+        // What it read and found sound needs no second reading.
+        return examine(&settings, Depth::Quick, out);
+    }
+    examine(&settings, depth, out)
 }
 
-fn examine(settings: &Settings, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let findings = on_a_runtime(doctor::examine(settings))??;
+fn examine(settings: &Settings, depth: Depth, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let findings = on_a_runtime(doctor::examine(settings, depth))??;
     for Finding { grade, text } in &findings {
         writeln!(out, "{}  {text}", label(*grade))?;
     }

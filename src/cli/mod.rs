@@ -67,9 +67,9 @@ fn dispatch(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit>
         Some(Command::Sessions { command }) => sessions::run(arguments, command, out),
         Some(Command::Owners { command }) => owners::run(arguments, command, out),
         Some(Command::Link { command }) => link::run(arguments, command, out),
-        Some(Command::Doctor { rebuild, outside }) => match &outside.url {
+        Some(Command::Doctor { inside, outside }) => match &outside.url {
             Some(url) => doctor::look_outside(url, outside, out),
-            None => doctor::run(arguments, *rebuild, out),
+            None => doctor::run(arguments, *inside, out),
         },
         Some(Command::Import(options)) => import::run(arguments, options, out),
         Some(Command::Migrate { from }) => migrate::run(arguments, from, out),

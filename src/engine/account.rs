@@ -81,6 +81,24 @@ impl Account {
         if record.session.owner() != owner {
             return Err(EngineError::NotFound);
         }
+        match self.open_chunk(record, claim).await {
+            // Bytes are missing that were there: what is left is what the next look finds.
+            Err(error) if error.is_damage() => {
+                let (session, revision) = (record.session.clone(), record.revision);
+                let settled = shared.settle(Stored { session, revision }).await?;
+                (record.session, record.revision) = (settled.session, settled.revision);
+                self.open_chunk(record, claim).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open_chunk(
+        &self,
+        record: &mut Record,
+        claim: &ChunkClaim,
+    ) -> Result<Opened, EngineError> {
+        let shared = &self.shared;
         let limits = &shared.settings.limits;
         let take = match record.session.plan_chunk(claim, limits, shared.clock.now())? {
             ChunkPlan::There => return Ok(Opened::There(Box::new(record.session.clone()))),

@@ -9,7 +9,7 @@ use crate::upload::{
 
 use super::error::EngineError;
 use super::events::Event;
-use super::recovery::read_on;
+use super::sound::read_on;
 use super::{Engine, Shared};
 
 /// An order to take a file of this machine in.

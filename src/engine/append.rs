@@ -121,7 +121,13 @@ impl Shared {
         let writer = if brings_bytes {
             self.has_room_behind(stored.session.offset(), request.body_bytes.unwrap_or(1))?;
             let tail = if digest.is_some() { Tail::Discard } else { Tail::Keep };
-            Some(self.writer(&stored.session, tail).await?)
+            match self.writer(&stored.session, tail).await {
+                Ok(writer) => Some(writer),
+                Err(error) if error.is_damage() => {
+                    return Err(self.cut_to_what_is_there(stored, error).await);
+                }
+                Err(error) => return Err(error),
+            }
         } else {
             None
         };

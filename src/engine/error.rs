@@ -44,6 +44,22 @@ pub enum EngineError {
     Storage(#[source] StorageError),
 }
 
+impl EngineError {
+    /// What went wrong and why, in one line for the operator.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        let first: &dyn std::error::Error = self;
+        let all = std::iter::successors(Some(first), |error| error.source());
+        all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
+
+    /// Whether what is stored of one upload does not pass its checks: trying again will not help.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::Damaged { .. } | StorageError::Record { .. }))
+    }
+}
+
 impl From<Refusal> for EngineError {
     /// A deleted upload is one that is not there (T-132).
     fn from(refusal: Refusal) -> Self {

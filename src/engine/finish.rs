@@ -12,7 +12,7 @@ use super::error::EngineError;
 use super::events::Event;
 use super::lease::Claim;
 use super::ledger::blocking;
-use super::recovery::read_on;
+use super::sound::read_on;
 
 impl Shared {
     /// Makes an upload that is whole visible, if it has the digest that all of it must have.

@@ -17,7 +17,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::NotFound`], or the [`Refusal`] of an upload that expired.
+    /// [`EngineError::NotFound`], the [`Refusal`] of an upload that expired, or
+    /// [`EngineError::Storage`] if its record, or what is stored of a complete one, is damaged.
     pub async fn inspect(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
         let (shared, owner) = (Arc::clone(&self.shared), owner.clone());
         self.run(async move {
@@ -33,6 +34,7 @@ impl Engine {
                 // Whoever asks waits for it, and there was no room perhaps the last time.
                 shared.start_assembling(id);
             }
+            shared.holds(&session).await?;
             Ok(session)
         })
         .await
@@ -54,6 +56,7 @@ impl Engine {
             };
             shared.settled(id).await?;
             present(&session, &shared)?;
+            shared.holds(&session).await?;
             Ok(session)
         })
         .await
@@ -107,6 +110,11 @@ fn present(session: &Session, shared: &Shared) -> Result<(), EngineError> {
 }
 
 impl Shared {
+    /// Whether the bytes of a complete session are there: nobody is told that what is lost is complete.
+    async fn holds(&self, session: &Session) -> Result<(), EngineError> {
+        if session.is_complete() { self.whole_blob(session).await.map(drop) } else { Ok(()) }
+    }
+
     /// The session while somebody writes it: after a writer that is silent or committing has let
     /// go, or as last made durable by one that is receiving.
     async fn beside_writer(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {

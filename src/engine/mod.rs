@@ -23,6 +23,7 @@
 //! | `finish` | the last byte is there: the upload becomes visible |
 //! | `lease` | one writer per upload, and who may disturb it |
 //! | `recovery` | what a crash left behind |
+//! | `sound` | what of a blob is still what arrived, by its sums |
 //! | `sweep` | recovery of every session after the start |
 //! | `reaper` | what expired, and orphans |
 //! | `scribe` | labels beside the blobs, trailing the session store |
@@ -50,6 +51,7 @@ mod reaper;
 mod recovery;
 mod scribe;
 pub mod settings;
+pub mod sound;
 mod sweep;
 mod terminate;
 #[cfg(test)]
@@ -118,6 +120,7 @@ struct Shared {
     scribe: Arc<Scribe>,
     awaited: Awaited,
     quotas: Quotas,
+    differing: read::Differing,
     /// Whether the sweep after the start has looked at every session: until then each is checked
     /// when it is asked for.
     recovered: AtomicBool,
@@ -169,6 +172,7 @@ impl Engine {
             leases: Leases::new(parts.settings.silent_after),
             awaited: Awaited::default(),
             quotas: Quotas::default(),
+            differing: read::Differing::default(),
             recovered: AtomicBool::new(false),
             behind: Mutex::default(),
             stragglers: Mutex::default(),

@@ -101,9 +101,7 @@ impl Shared {
             Ok(Some(_) | None) => 0,
             // It is listed as theirs, and nobody can tell otherwise.
             Err(StorageError::Record { .. }) => {
-                self.scribe.forget(id).await;
-                self.blobs.delete(id).await?;
-                self.sessions.delete(id).await?;
+                self.clear(id).await?;
                 1
             }
             Err(error) => return Err(error.into()),

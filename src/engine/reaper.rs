@@ -71,9 +71,7 @@ impl Shared {
         }
         match stored.session.phase() {
             Phase::Gone(_) => {
-                self.scribe.forget(id).await;
-                self.blobs.delete(id).await?;
-                self.sessions.delete(id).await?;
+                self.clear(id).await?;
             }
             Phase::Receiving | Phase::Assembling | Phase::Complete => {
                 self.depart(stored, Departure::Expired).await?;

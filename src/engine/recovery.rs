@@ -18,18 +18,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::storage::{BlobReader, BlobState, Revision, StorageError, Stored, Tail};
-use crate::upload::geometry::Span;
 use crate::upload::transition::Progress;
-use crate::upload::{Chunks, Phase, Received, Session, Sums, UploadId, UploadOffset};
+use crate::upload::{
+    Chunks, Phase, Received, Refusal, Session, Sums, UploadId, UploadLength, UploadOffset,
+};
 
 use super::Shared;
 use super::error::EngineError;
 use super::events::Event;
 use super::lease::Claim;
 use super::ledger::blocking;
-
-/// Bytes read at a time while comparing CRCs.
-const READ_BYTES: usize = 256 * 1024;
+use super::read::lost;
+use super::sound::{read_on, sound_ahead, sound_prefix};
 
 impl Shared {
     pub(super) async fn sweep_one(self: &Arc<Self>, id: UploadId) -> Result<(), EngineError> {
@@ -113,9 +113,28 @@ impl Shared {
 
     /// Brings record and blob to agree. The caller holds the lease.
     pub(super) async fn recover_under_lease(&self, stored: Stored) -> Result<Stored, EngineError> {
-        if !self.needs_recovery(&stored.session) {
-            return Ok(stored);
+        if self.needs_recovery(&stored.session) { self.settle(stored).await } else { Ok(stored) }
+    }
+
+    /// What to tell somebody who cannot go on because bytes are missing that were there: from where they
+    /// can, if that can be made of what is left. The caller holds the lease.
+    pub(super) async fn cut_to_what_is_there(
+        &self,
+        stored: Stored,
+        damaged: EngineError,
+    ) -> EngineError {
+        let before = stored.session.offset();
+        match self.settle(stored).await {
+            Ok(Stored { session, .. }) if session.offset() != before => {
+                Refusal::OffsetMismatch { expected: session.offset() }.into()
+            }
+            Ok(_) => damaged,
+            Err(error) => error,
         }
+    }
+
+    /// Brings record and blob to agree, whether or not there was a crash. The caller holds the lease.
+    pub(super) async fn settle(&self, stored: Stored) -> Result<Stored, EngineError> {
         let id = stored.session.id();
         let recovered = self.brought_to_agree(stored).await?;
         self.stragglers().forget(id);
@@ -124,9 +143,15 @@ impl Shared {
 
     async fn brought_to_agree(&self, stored: Stored) -> Result<Stored, EngineError> {
         let id = stored.session.id();
-        let Some(blob) = self.blobs.state(id).await? else {
-            return self.without_blob(stored).await;
+        let blob = match self.blobs.state(id).await {
+            // Nobody can tell any more which bytes of its tail were proven: those that count were.
+            Err(StorageError::Damaged { .. }) if stored.session.phase() == Phase::Receiving => {
+                drop(self.blobs.begin(id, stored.session.offset(), Tail::Keep).await?);
+                self.blobs.state(id).await?
+            }
+            blob => blob?,
         };
+        let Some(blob) = blob else { return self.without_blob(stored).await };
         let session = match stored.session.phase() {
             Phase::Complete => self.verify_complete(&stored.session, blob).await?,
             Phase::Receiving if blob.published => {
@@ -192,9 +217,13 @@ impl Shared {
         session: &Session,
         blob: BlobState,
     ) -> Result<Session, EngineError> {
-        self.blobs.publish(session.id()).await?;
-        let reader = self.blobs.open(session.id()).await?;
-        let sums = read_on(reader, session.sums().clone(), blob.offset).await?;
+        let id = session.id();
+        if session.length().map(UploadLength::end) != Some(blob.offset) {
+            let what = format!("{} bytes were published, which is not all of it", blob.offset);
+            return Err(StorageError::Damaged { id, what }.into());
+        }
+        self.blobs.publish(id).await?;
+        let sums = read_on(self.blobs.open(id).await?, session.sums().clone(), blob.offset).await?;
         let mut session = session.clone();
         let (limits, now) = (&self.settings.limits, self.clock.now());
         session.receive(self.progress(blob.offset, sums), limits, now);
@@ -207,6 +236,11 @@ impl Shared {
         let same_boot = *old.boot() == self.boot;
         if blob.offset < old.offset() || !(same_boot || old.synced()) {
             self.cut_to_sound(&mut session, blob.offset).await?;
+        }
+        if same_boot && session.offset() < old.offset() {
+            // Nobody can tell what lies behind the last sound stretch; the next start must not take it
+            // for bytes that arrived.
+            drop(self.blobs.begin(session.id(), session.offset(), Tail::Keep).await?);
         }
         if same_boot && blob.offset > old.offset() {
             let end = old.length().map_or(blob.offset, |length| length.end().min(blob.offset));
@@ -298,106 +332,4 @@ impl Shared {
         let received = Received::front(offset, sums);
         Progress { received, boot: self.boot.clone(), synced }
     }
-}
-
-fn lost(id: UploadId) -> StorageError {
-    StorageError::Damaged { id, what: "its blob is missing".to_owned() }
-}
-
-/// Extends sums over the bytes between what they cover and `end`.
-pub(super) async fn read_on(
-    reader: Box<dyn BlobReader>,
-    mut sums: Sums,
-    end: UploadOffset,
-) -> Result<Sums, EngineError> {
-    blocking(move || {
-        let mut at = UploadOffset::new(sums.covered()).unwrap_or_default();
-        let mut buffer = vec![0; READ_BYTES];
-        while let Some(left) = end.since(at).filter(|left| *left > 0) {
-            let bytes = read_some(reader.as_ref(), at, left, &mut buffer)?;
-            let Some(next) = advanced(at, bytes) else { break };
-            sums.update(bytes);
-            at = next;
-        }
-        Ok(sums)
-    })
-    .await
-}
-
-/// How far the bytes agree with their sums, in whole stretches, and the sums of that part.
-async fn sound_prefix(
-    reader: Arc<dyn BlobReader>,
-    sums: Sums,
-    there: UploadOffset,
-) -> Result<(UploadOffset, Sums), EngineError> {
-    blocking(move || {
-        let mut sound = UploadOffset::ZERO;
-        let mut buffer = vec![0; READ_BYTES];
-        for stretch in sums.segments() {
-            let Some(end) = sound.advance(stretch.bytes).filter(|end| *end <= there) else { break };
-            if crc_of(reader.as_ref(), sound, end, &mut buffer)? != Some(stretch.crc) {
-                break;
-            }
-            sound = end;
-        }
-        let mut kept = sums;
-        kept.cut(sound);
-        Ok((sound, kept))
-    })
-    .await
-}
-
-/// Which stretches ahead agree with their sums.
-async fn sound_ahead(
-    reader: Arc<dyn BlobReader>,
-    ahead: Vec<(Span, u32)>,
-) -> Result<Vec<bool>, EngineError> {
-    blocking(move || {
-        let mut buffer = vec![0; READ_BYTES];
-        let mut sound = |(span, crc): &(Span, u32)| {
-            let ends = UploadOffset::new(span.start).zip(UploadOffset::new(span.end));
-            let Some((start, end)) = ends else { return Ok(false) };
-            Ok(crc_of(reader.as_ref(), start, end, &mut buffer)? == Some(*crc))
-        };
-        ahead.iter().map(&mut sound).collect()
-    })
-    .await
-}
-
-/// The CRC of a stretch; `None` if the blob ends before it does.
-fn crc_of(
-    reader: &dyn BlobReader,
-    start: UploadOffset,
-    end: UploadOffset,
-    buffer: &mut [u8],
-) -> Result<Option<u32>, StorageError> {
-    let (mut at, mut crc) = (start, crc32fast::Hasher::new());
-    while let Some(left) = end.since(at).filter(|left| *left > 0) {
-        let bytes = read_some(reader, at, left, buffer)?;
-        let Some(next) = advanced(at, bytes) else { return Ok(None) };
-        crc.update(bytes);
-        at = next;
-    }
-    Ok(Some(crc.finalize()))
-}
-
-/// The next bytes, at most `left`; empty at the end of the blob.
-fn read_some<'a>(
-    reader: &dyn BlobReader,
-    at: UploadOffset,
-    left: u64,
-    buffer: &'a mut [u8],
-) -> Result<&'a [u8], StorageError> {
-    let want = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-    let buffer = buffer.get_mut(..want).unwrap_or_default();
-    let filled = reader.read_at(at, buffer)?;
-    Ok(buffer.get(..filled).unwrap_or_default())
-}
-
-/// The offset behind `bytes`; `None` if there were none, so that a short blob ends a loop.
-fn advanced(at: UploadOffset, bytes: &[u8]) -> Option<UploadOffset> {
-    if bytes.is_empty() {
-        return None;
-    }
-    at.advance(u64::try_from(bytes.len()).ok()?)
 }

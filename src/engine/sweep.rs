@@ -29,7 +29,10 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
         for id in ids {
             if let Err(error) = shared.sweep_one(id).await {
                 shared.observer.observe(Event::Damaged);
-                tracing::error!(upload = %id, %error, "{id} could not be recovered");
+                let cause = error.with_causes();
+                tracing::error!(upload = %id, %cause,
+                    "{id} could not be recovered; stop the gateway and run `tidegate doctor`, or \
+                     remove the upload with `tidegate sessions rm`");
                 all &= shared.stragglers().note(id);
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::storage::{StorageError, Stored};
-use crate::upload::{Departure, Owner, Phase, UploadId};
+use crate::upload::{Departure, Owner, Phase, UploadId, record};
 
 use super::error::EngineError;
 use super::events::Event;
@@ -21,7 +21,12 @@ impl Engine {
         let (shared, owner) = (Arc::clone(&self.shared), owner.clone());
         self.run(async move {
             // Only to whom it belongs may disturb its writer.
-            shared.load(id, &owner)?;
+            match shared.load(id, &owner) {
+                Err(EngineError::Storage(error @ StorageError::Record { .. })) => {
+                    return shared.terminate_unreadable(id, &owner, error).await;
+                }
+                loaded => loaded.map(drop)?,
+            }
             let _lease = shared.take_over(id, Claim::Terminate).await?;
             let stored = shared.load(id, &owner)?;
             stored.session.present(shared.clock.now())?;
@@ -47,12 +52,7 @@ impl Engine {
                     shared.depart(stored, Departure::Terminated).await.map(|()| true)
                 }
                 Ok(Some(_) | None) => Ok(false),
-                Err(StorageError::Record { .. }) => {
-                    shared.scribe.forget(id).await;
-                    shared.blobs.delete(id).await?;
-                    shared.sessions.delete(id).await?;
-                    Ok(true)
-                }
+                Err(StorageError::Record { .. }) => shared.clear(id).await.map(|()| true),
                 Err(error) => Err(error.into()),
             }
         })
@@ -61,6 +61,30 @@ impl Engine {
 }
 
 impl Shared {
+    /// Removes an upload whose record says nothing any more, if its label says that it is `owner`'s.
+    async fn terminate_unreadable(
+        &self,
+        id: UploadId,
+        owner: &Owner,
+        error: StorageError,
+    ) -> Result<(), EngineError> {
+        let _lease = self.take_over(id, Claim::Terminate).await?;
+        let label = self.blobs.read_label(id).await?;
+        let labelled = label.and_then(|label| record::decode(&label).ok());
+        if labelled.is_some_and(|one| one.id() == id && one.owner() == owner) {
+            return self.clear(id).await;
+        }
+        Err(error.into())
+    }
+
+    /// Removes all that is stored under `id`, whatever it is. Under its lease.
+    pub(super) async fn clear(&self, id: UploadId) -> Result<(), EngineError> {
+        self.scribe.forget(id).await;
+        self.differing.forget(id);
+        self.blobs.delete(id).await?;
+        Ok(self.sessions.delete(id).await?)
+    }
+
     /// Turns an upload into a tombstone, then removes its bytes. Under its lease.
     ///
     /// In this order, so that a crash in between leaves a tombstone whose bytes the reaper
@@ -72,6 +96,7 @@ impl Shared {
         self.sessions.commit(&session, revision).await?;
         self.observer.observe(Event::Departed(why));
         self.awaited.forget(id);
+        self.differing.forget(id);
         self.scribe.forget(id).await;
         self.blobs.delete(id).await?;
         Ok(())

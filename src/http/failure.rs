@@ -61,12 +61,20 @@ impl Failure {
     }
 }
 
+/// What an operator can do about one damaged upload.
+const DAMAGE_ADVICE: &str = "stop the gateway and run `tidegate doctor`, or remove the upload with \
+                             `tidegate sessions rm`";
+
 fn log(error: &EngineError, upload: Option<UploadId>) {
     let id = upload.map_or_else(|| "a new upload".to_owned(), |id| id.to_string());
     match error {
         EngineError::Storage(source) => {
             let cause = chain(source);
-            tracing::error!(upload = %id, %cause, "storage failed for {id}");
+            if error.is_damage() {
+                tracing::error!(upload = %id, %cause, "{id} is damaged; {DAMAGE_ADVICE}");
+            } else {
+                tracing::error!(upload = %id, %cause, "storage failed for {id}");
+            }
         }
         EngineError::Busy => tracing::warn!(upload = %id, "the writer of {id} does not let go"),
         EngineError::NoRoom { .. } => tracing::warn!(upload = %id, "no room for {id}"),
@@ -104,6 +112,7 @@ fn problem(error: EngineError) -> Problem {
         EngineError::NoRoom { offset } => Problem::NoRoom { offset },
         EngineError::Overloaded => Problem::Overloaded,
         EngineError::ShuttingDown => Problem::ShuttingDown,
+        error @ EngineError::Storage(_) if error.is_damage() => Problem::Damaged,
         EngineError::Storage(_) => Problem::Internal,
     }
 }

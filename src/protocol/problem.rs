@@ -328,6 +328,9 @@ pub enum Problem {
     /// A fault on our side; the log has more.
     #[error("a fault on the server's side; try again later")]
     Internal,
+    /// What is stored of the upload does not pass its checks: trying again will not help.
+    #[error("what is stored of this upload is damaged; upload it again, or ask the operator")]
+    Damaged,
 }
 
 impl Problem {
@@ -400,6 +403,7 @@ impl Problem {
             Self::OneFile { .. } => "one-file",
             Self::FormTooLong { .. } => "form-too-long",
             Self::Internal => "internal",
+            Self::Damaged => "damaged",
         }
     }
 

@@ -85,6 +85,7 @@ fn all() -> Vec<Problem> {
         Problem::OneFile { found: "none" },
         Problem::FormTooLong { what: "the head of a part", limit: 1 },
         Problem::Internal,
+        Problem::Damaged,
     ]
 }
 

@@ -18,7 +18,7 @@ use crate::protocol::chunked::NameKey;
 use crate::slots::Witness;
 use crate::storage::blob::fs::{FsBlobStore, FsSettings};
 use crate::storage::session::sled::{SledSessionStore, SledSettings};
-use crate::storage::{BlobStore, SessionStore, StorageError};
+use crate::storage::{BlobCare, BlobStore, SessionStore, StorageError};
 
 use super::components::Components;
 use super::data_dir::DataDir;
@@ -99,7 +99,7 @@ pub async fn open(
     settings: &Settings,
     observer: &Arc<dyn Observer>,
 ) -> Result<Stores, ServerError> {
-    let new = !data.sessions().exists();
+    let new = !has_sessions(data);
     let blobs = open_blobs(data, settings)?;
     if new && holds_uploads(blobs.as_ref()).await? {
         return Err(ServerError::SessionsLost { path: data.path().to_owned() });
@@ -120,10 +120,8 @@ pub fn open_sessions(
 ) -> Result<Arc<dyn SessionStore>, ServerError> {
     let observer = Arc::clone(observer);
     let opened = SledSessionStore::open(&SledSettings {
-        path: path.to_owned(),
-        cache_bytes: settings.storage.session_cache.get(),
-        sync: is_synced(settings),
         observer: Some(Arc::new(move || observer.observe(Event::Flushed))),
+        ..sled_settings(path, settings)
     });
     let opened = opened.map_err(|source| match source {
         StorageError::NoRoom => ServerError::Full { path: path.to_owned() },
@@ -139,12 +137,39 @@ pub fn open_sessions(
     Ok(Arc::new(opened))
 }
 
+/// Opens a session store that was set aside, for whatever can still be read of it. Blocking.
+///
+/// # Errors
+///
+/// [`ServerError::Sessions`] if that is nothing.
+pub fn salvage_sessions(
+    path: &Path,
+    settings: &Settings,
+) -> Result<Arc<dyn SessionStore>, ServerError> {
+    let settings = SledSettings { salvage: true, ..sled_settings(path, settings) };
+    let opened = SledSessionStore::open(&settings);
+    Ok(Arc::new(opened.map_err(|source| ServerError::Sessions { path: path.to_owned(), source })?))
+}
+
+fn sled_settings(path: &Path, settings: &Settings) -> SledSettings {
+    SledSettings {
+        cache_bytes: settings.storage.session_cache.get(),
+        sync: is_synced(settings),
+        ..SledSettings::new(path.to_owned())
+    }
+}
+
+/// Whether there is a session store, whatever it is worth.
+pub fn has_sessions(data: &DataDir) -> bool {
+    SledSessionStore::exists(&data.sessions())
+}
+
 /// Opens the blob store of a data directory, making it if there is none. Blocking.
 ///
 /// # Errors
 ///
 /// [`ServerError::Blobs`] if its directory cannot be used.
-pub fn open_blobs(data: &DataDir, settings: &Settings) -> Result<Arc<dyn BlobStore>, ServerError> {
+pub fn open_blobs(data: &DataDir, settings: &Settings) -> Result<Arc<dyn BlobCare>, ServerError> {
     let opened = FsBlobStore::open(&FsSettings {
         root: data.blobs(),
         sync: is_synced(settings),

@@ -8,11 +8,13 @@
 //! | `error` | what can go wrong, by meaning |
 //! | `session_store` | [`SessionStore`]: records, revisions, expiry |
 //! | `blob_store` | [`BlobStore`], [`BlobWriter`], [`BlobReader`]: bytes, in place, published |
+//! | `blob_care` | [`BlobCare`]: what the doctor does with a blob store |
 //! | `session/` | adapters: sled, memory |
 //! | `blob/` | adapters: local files, memory |
 //! | `contract/` | the promises, as tests that take an adapter |
 
 pub mod blob;
+pub mod blob_care;
 pub mod blob_store;
 #[cfg(test)]
 pub mod contract;
@@ -20,11 +22,12 @@ pub mod error;
 pub mod session;
 pub mod session_store;
 
+pub use blob_care::{BlobCare, Cleared, Stray};
 pub use blob_store::{
     BlobReader, BlobState, BlobStore, BlobWriter, Joining, Labels, LocalFile, Room, Tail, TakeIn,
 };
 pub use error::StorageError;
-pub use session_store::{Revision, SessionStore, Stored};
+pub use session_store::{ListFault, Mend, Revision, SessionStore, Stored};
 
 /// A boxed future, so that the traits stay usable as trait objects.
 pub type Pending<'a, T> =

@@ -32,6 +32,35 @@ impl Revision {
     }
 }
 
+/// Whether what is found wrong is also set right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mend {
+    /// It is.
+    Yes,
+    /// It is only told.
+    No,
+}
+
+/// A record and the lists beside it that do not agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum ListFault {
+    /// It would never expire.
+    #[error("it is missing from the order of expiry, so it would never expire")]
+    NotDue,
+    /// Quotas would not count it.
+    #[error("it is missing from its owner's list, so it does not count")]
+    NotListed,
+    /// Dropped when its moment comes.
+    #[error("the order of expiry has an entry of it, but it has no record")]
+    DueWithoutRecord,
+    /// Dropped when its owner is looked at.
+    #[error("an owner's list has an entry of it, but the owner has no such upload")]
+    ListedWithoutRecord,
+    /// Dropped when its moment comes, if it has one.
+    #[error("pieces of its record are there, but not the record")]
+    StrayPieces,
+}
+
 /// A session and the revision at which it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -127,6 +156,22 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// [`StorageError::Database`] if the list cannot be written.
     fn unlist(&self, owner: &Owner, id: UploadId) -> Result<(), StorageError>;
+
+    /// Compares the order of expiry and the lists of owners with the records, and tells what is wrong
+    /// with them; sets it right if `mend` says so. For a store on which no gateway works.
+    ///
+    /// A store whose lists are made of its records has nothing to tell.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Database`] if they cannot be read or written.
+    fn compare_lists(
+        &self,
+        _mend: Mend,
+        _tell: &mut dyn FnMut(UploadId, ListFault),
+    ) -> Result<(), StorageError> {
+        Ok(())
+    }
 
     /// Writes out what is buffered and takes nothing more.
     fn close(&self) -> Pending<'_, ()>;

@@ -28,7 +28,8 @@ impl Shelf {
     fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let root = folder.path().join("blobs");
-        let settings = FsSettings { root: root.clone(), sync: false, reserve_bytes: 0 };
+        let settings =
+            FsSettings { sync: false, reserve_bytes: 0, ..FsSettings::new(root.clone()) };
         let store = FsBlobStore::open(&settings).expect("a store");
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let id = UploadId::from_bytes(ID);

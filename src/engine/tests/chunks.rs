@@ -436,3 +436,18 @@ async fn a_cut_form_leaves_nothing_and_a_whole_one_is_as_long_as_it_turned_out()
     assert!(transfer.complete().await.unwrap().is_complete());
     assert_eq!(content(&engine, id).await.unwrap(), "all of it");
 }
+
+#[tokio::test]
+async fn a_chunk_of_an_upload_whose_bytes_are_gone_begins_it_anew() {
+    let house = House::new();
+    let (engine, id) = (house.engine("this"), UploadId::generate());
+    send_chunk(&engine, id, 2).await;
+    until("the sweep is through", async || engine.shared.recovered.load(Ordering::SeqCst)).await;
+    house.blobs.delete(id).await.unwrap();
+    send_chunk(&engine, id, 0).await;
+    assert!(!is_there(&engine, id, 2).await);
+    for chunk in 1..5 {
+        send_chunk(&engine, id, chunk).await;
+    }
+    assert_eq!(content(&engine, id).await.unwrap(), BYTES);
+}

@@ -168,3 +168,32 @@ async fn an_upload_whose_blob_is_lost_starts_again_from_the_front() {
     assert_eq!(stands_at(&engine, id).await, 0);
     assert!(send(&engine, id, 0, &[7; 100]).await.is_complete());
 }
+
+#[tokio::test]
+async fn a_writer_that_finds_its_bytes_gone_is_told_from_where_it_can_go_on() {
+    let house = House::new();
+    let engine = swept(&house, "this").await;
+    let id = engine.create(of_length(100)).await.unwrap().id();
+    send(&engine, id, 0, &[7; 50]).await;
+    house.blobs.delete(id).await.unwrap();
+    let refused = engine.append(append(id, 50)).await.map(drop);
+    let expected = UploadOffset::ZERO;
+    let is_told = matches!(
+        &refused,
+        Err(EngineError::Refused(crate::upload::Refusal::OffsetMismatch { expected: told }))
+            if *told == expected
+    );
+    assert!(is_told, "{refused:?}");
+    assert_eq!(stands_at(&engine, id).await, 0);
+    assert!(send(&engine, id, 0, &[7; 100]).await.is_complete());
+}
+
+#[tokio::test]
+async fn what_was_published_in_part_is_not_taken_for_the_whole() {
+    let house = House::new();
+    let id = crashed(&house, "this", b"abc", b"def", Tail::Keep).await;
+    house.blobs.publish(id).await.unwrap();
+    let engine = house.engine("other");
+    let looked = engine.inspect(id, &Owner::anonymous()).await;
+    assert!(matches!(looked, Err(EngineError::Storage(StorageError::Damaged { .. }))));
+}

@@ -48,6 +48,9 @@ impl SessionStore for FullStore {
             self.inner.commit(session, seen).await
         })
     }
+    fn settled(&self, id: UploadId) -> Pending<'_, ()> {
+        self.inner.settled(id)
+    }
     fn delete(&self, id: UploadId) -> Pending<'_, ()> {
         self.inner.delete(id)
     }

@@ -42,7 +42,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::Busy => 423,
         P::QuotaReached { .. } | P::TooManyRequests => 429,
         P::MetadataTooLong { .. } | P::HeadTooLong { .. } => 431,
-        P::Internal => 500,
+        P::Internal | P::Damaged => 500,
         P::ShuttingDown | P::Overloaded | P::AuthorityUnavailable { .. } => 503,
         P::NoRoom { .. } => 507,
         // What only tus or a download can meet; if it comes up here, the fault is ours.

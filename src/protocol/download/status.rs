@@ -20,7 +20,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::HeadTooLong { .. } => 431,
         P::Busy | P::ShuttingDown | P::Overloaded | P::AuthorityUnavailable { .. } => 503,
         P::BadRequest => 400,
-        P::Internal => 500,
+        P::Internal | P::Damaged => 500,
         // A request without bytes for us cannot meet these; if it does, the fault is ours.
         P::UnsupportedVersion
         | P::MissingField { .. }

@@ -72,7 +72,8 @@ impl Problem {
             | Self::MalformedForm { .. }
             | Self::OneFile { .. }
             | Self::FormTooLong { .. }
-            | Self::Internal => None,
+            | Self::Internal
+            | Self::Damaged => None,
         }
     }
 

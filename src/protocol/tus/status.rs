@@ -59,7 +59,7 @@ pub const fn status(problem: &Problem) -> u16 {
         P::QuotaReached { .. } | P::TooManyRequests => 429,
         P::MetadataTooLong { .. } | P::HeadTooLong { .. } => 431,
         P::ChecksumMismatch { .. } | P::UploadMismatch => 460,
-        P::Internal => 500,
+        P::Internal | P::Damaged => 500,
         P::ShuttingDown | P::Overloaded | P::AuthorityUnavailable { .. } => 503,
         P::NoRoom { .. } => 507,
     }

@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 
+use super::rebuilding::{restore, take_over};
 use super::*;
 use crate::storage::Tail;
 use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
 use crate::upload::transition::Progress;
 use crate::upload::{
-    BootId, Departure, Limits, Metadata, NewSession, Owner, Received, Timestamp, UploadLength,
-    UploadOffset,
+    BootId, Departure, Limits, Metadata, NewSession, Owner, Received, Session, Timestamp,
+    UploadLength, UploadOffset, record,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_milliseconds(1_000_000);
@@ -25,7 +26,7 @@ impl House {
     }
 
     async fn looked_at(&self) -> Vec<Finding> {
-        let mut findings = compare(&self.sessions, &self.blobs).await.unwrap();
+        let mut findings = compare(&self.sessions, &self.blobs, Depth::Thorough).await.unwrap();
         // The last one counts.
         findings.pop();
         findings

@@ -10,7 +10,8 @@ use crate::upload::UploadId;
 
 /// Mode of every file: what is uploaded is nobody else's business on this machine.
 pub(super) const FILE_MODE: u32 = 0o600;
-const DIRECTORY_MODE: u32 = 0o700;
+/// Mode of every directory.
+pub(super) const DIRECTORY_MODE: u32 = 0o700;
 
 /// Paths of the store, made of ids and nothing else.
 #[derive(Debug)]
@@ -111,6 +112,11 @@ impl Layout {
             std::fs::remove_file(&path)
         };
         probe().map_err(|error| named(&path, &error))
+    }
+
+    /// Where the doctor puts what it takes out of the way; made when it is needed.
+    pub(super) fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
     }
 
     /// The directory of the ids in this shard.

@@ -33,3 +33,8 @@ pub(super) fn get(path: &Path) -> io::Result<Option<UploadOffset>> {
     let offset = text.to_str().and_then(|text| text.parse().ok()).and_then(UploadOffset::new);
     offset.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
+
+/// Whether something is there that is no mark: not a link, or one that says no offset.
+pub(super) fn is_unreadable(error: &io::Error) -> bool {
+    [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput].contains(&error.kind())
+}

@@ -43,7 +43,7 @@ impl Files {
     pub(super) fn delete(&self, id: UploadId) -> Result<(), StorageError> {
         let delete = || {
             self.remove_running(id)?;
-            if remove(&self.layout.path(Kind::Finished, id))? {
+            if self.remove_or_move(&self.layout.path(Kind::Finished, id))? {
                 self.settle(Kind::Finished, id)?;
             }
             self.remove_label(id)
@@ -55,15 +55,27 @@ impl Files {
 
     /// Removes the running blob and its mark.
     pub(super) fn remove_running(&self, id: UploadId) -> io::Result<()> {
-        let removed = remove(&self.layout.path(Kind::Running, id))?;
+        let removed = self.remove_or_move(&self.layout.path(Kind::Running, id))?;
         let unmarked = remove(&self.layout.marker(id))?;
         if removed || unmarked { self.settle(Kind::Running, id) } else { Ok(()) }
     }
 
     /// Removes the label.
     pub(super) fn remove_label(&self, id: UploadId) -> io::Result<()> {
-        let removed = remove(&self.layout.path(Kind::Labels, id))?;
+        let removed = self.remove_or_move(&self.layout.path(Kind::Labels, id))?;
         if removed { self.settle(Kind::Labels, id) } else { Ok(()) }
+    }
+
+    /// Removes a file. What is none, and has its name all the same, is moved out of the way, because
+    /// nobody knows what it holds.
+    fn remove_or_move(&self, path: &Path) -> io::Result<bool> {
+        match remove(path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                self.move_aside(path, &name).map(|_| true)
+            }
+            removed => removed,
+        }
     }
 }
 

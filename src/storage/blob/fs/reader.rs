@@ -10,6 +10,7 @@ use crate::upload::{UploadId, UploadOffset};
 use super::Files;
 use super::layout::Kind;
 use super::open_files::OpenFile;
+use super::writer::damaged;
 
 /// Reads one blob, as long as it was when it was opened.
 pub(super) struct FsReader {
@@ -33,16 +34,18 @@ impl Files {
         let claimed = self.open.claim()?;
         let open = || {
             let file = File::open(self.layout.path(kind, id))?;
-            let length = file.metadata()?.len();
-            Ok(FsReader { file, length, _open: claimed })
+            let metadata = file.metadata()?;
+            let length = metadata.len();
+            Ok((FsReader { file, length, _open: claimed }, metadata.is_file()))
         };
-        open().map_err(|error: io::Error| {
-            if error.kind() == io::ErrorKind::NotFound {
-                StorageError::Missing(id)
-            } else {
-                StorageError::io("opening an upload for reading")(error)
+        match open() {
+            Ok((reader, true)) => Ok(reader),
+            Ok((_, false)) => Err(damaged(id, "what has its name is no file")),
+            Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => {
+                Err(StorageError::Missing(id))
             }
-        })
+            Err(error) => Err(StorageError::io("opening an upload for reading")(error)),
+        }
     }
 }
 

@@ -163,10 +163,10 @@ async fn a_mark_that_is_none_is_an_error_and_not_a_guess() {
     write(&store, id, b"abc", Tail::Keep).await;
     let mark = file(&directory, "running", id, ".unproven");
     std::fs::write(&mark, b"").unwrap();
-    assert!(matches!(store.state(id).await, Err(StorageError::Io { .. })));
+    assert!(matches!(store.state(id).await, Err(StorageError::Damaged { .. })));
     std::fs::remove_file(&mark).unwrap();
     std::os::unix::fs::symlink("-1", &mark).unwrap();
-    assert!(matches!(store.state(id).await, Err(StorageError::Io { .. })));
+    assert!(matches!(store.state(id).await, Err(StorageError::Damaged { .. })));
 }
 
 #[test]
@@ -302,4 +302,47 @@ async fn the_going_of_a_mark_is_synced_before_anything_behind_it_counts() {
     drop(store.begin(id, at(3), Tail::Keep).await.unwrap());
     let writer = store.begin(id, at(3), Tail::Keep).await.unwrap();
     assert!(syncs_its_directory(&directory, id, writer.as_ref()));
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_neither_read_nor_believed_and_moved_away_by_a_deletion() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let id = UploadId::generate();
+    let place = file(&directory, "finished", id, "");
+    std::fs::create_dir(&place).unwrap();
+    std::fs::write(place.join("inside"), b"whose").unwrap();
+    assert!(matches!(store.state(id).await, Err(StorageError::Damaged { .. })));
+    assert!(matches!(store.open(id).await, Err(StorageError::Damaged { .. })));
+    store.delete(id).await.unwrap();
+    assert!(!place.exists());
+    let aside = directory.path().join("blobs/quarantine").join(id.to_string());
+    assert_eq!(std::fs::read(aside.join("inside")).unwrap(), b"whose");
+}
+
+#[tokio::test]
+async fn what_is_set_aside_never_replaces_what_was_set_aside_before() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let id = UploadId::generate();
+    for bytes in [b"one", b"two"] {
+        write(&store, id, bytes, Tail::Keep).await;
+        assert_eq!(store.set_aside(id).await.unwrap().len(), 1);
+        assert_eq!(store.state(id).await.unwrap(), None);
+    }
+    let aside = directory.path().join("blobs/quarantine");
+    assert_eq!(std::fs::read(aside.join(format!("{id}.running"))).unwrap(), b"one");
+    assert_eq!(std::fs::read(aside.join(format!("{id}.running.1"))).unwrap(), b"two");
+}
+
+#[tokio::test]
+async fn what_is_cut_off_a_published_blob_is_kept() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let id = UploadId::generate();
+    write(&store, id, b"abcdef", Tail::Keep).await;
+    store.publish(id).await.unwrap();
+    let tail = store.cut_published(id, UploadOffset::new(2).unwrap()).await.unwrap();
+    assert_eq!(std::fs::read(tail).unwrap(), b"cdef");
+    assert_eq!(std::fs::read(file(&directory, "finished", id, "")).unwrap(), b"ab");
 }

@@ -107,16 +107,31 @@ impl Files {
     pub(super) fn state(&self, id: UploadId) -> Result<Option<BlobState>, StorageError> {
         let doing = || StorageError::io("looking at an upload");
         // The finished name first: after an odd crash both may exist, and then it is the true one.
-        if let Some(bytes) = length(&self.layout.path(Kind::Finished, id)).map_err(doing())? {
+        if let Some(bytes) = self.length(Kind::Finished, id)? {
             return Ok(Some(BlobState { offset: offset(id, bytes)?, published: true }));
         }
-        let Some(bytes) = length(&self.layout.path(Kind::Running, id)).map_err(doing())? else {
+        let Some(bytes) = self.length(Kind::Running, id)? else {
             return Ok(None);
         };
         let there = offset(id, bytes)?;
-        let unproven = marker::get(&self.layout.marker(id)).map_err(doing())?;
+        let unproven = match marker::get(&self.layout.marker(id)) {
+            Err(error) if marker::is_unreadable(&error) => {
+                return Err(damaged(id, "the mark of its unproven tail is unreadable"));
+            }
+            unproven => unproven.map_err(doing())?,
+        };
         let proven = unproven.map_or(there, |from| from.min(there));
         Ok(Some(BlobState { offset: proven, published: false }))
+    }
+
+    /// Bytes of a blob, if there is one.
+    fn length(&self, kind: Kind, id: UploadId) -> Result<Option<u64>, StorageError> {
+        match std::fs::metadata(self.layout.path(kind, id)) {
+            Ok(metadata) if !metadata.is_file() => Err(damaged(id, "what has its name is no file")),
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("looking at an upload")(error)),
+        }
     }
 }
 
@@ -148,15 +163,6 @@ pub(super) fn damaged(id: UploadId, what: &str) -> StorageError {
 
 fn offset(id: UploadId, bytes: u64) -> Result<UploadOffset, StorageError> {
     UploadOffset::new(bytes).ok_or_else(|| damaged(id, "it is longer than any upload"))
-}
-
-/// Bytes of a file, if there is one.
-fn length(path: &Path) -> io::Result<Option<u64>> {
-    match std::fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 impl FsWriter {

@@ -1,6 +1,6 @@
 //! The order of expiry: keys that sort by moment, then by id.
 
-use sled::Tree;
+use sled::{IVec, Tree};
 
 use crate::storage::StorageError;
 use crate::upload::{Timestamp, UploadId};
@@ -48,6 +48,32 @@ impl ExpiryIndex {
             Ok(found) => read(&found).map(Ok),
             Err(error) => Some(Err(failed(error))),
         })
+    }
+
+    /// Whether an expiry is noted; never expiring needs no note.
+    pub(super) fn has(
+        &self,
+        moment: Option<Timestamp>,
+        id: UploadId,
+    ) -> Result<bool, StorageError> {
+        let Some(moment) = moment else { return Ok(true) };
+        self.0.contains_key(key(moment, id)).map_err(failed)
+    }
+
+    /// Every key, and what it says if it says anything.
+    pub(super) fn keys(
+        &self,
+    ) -> impl Iterator<Item = Result<(IVec, Option<(Timestamp, UploadId)>), StorageError>> {
+        self.0.iter().keys().map(|key| {
+            let key = key.map_err(failed)?;
+            let entry = read(&key);
+            Ok((key, entry))
+        })
+    }
+
+    /// Forgets whatever this key says.
+    pub(super) fn remove_key(&self, key: &IVec) -> Result<(), StorageError> {
+        self.0.remove(key).map(drop).map_err(failed)
     }
 
     #[cfg(test)]

@@ -19,33 +19,40 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `border` | where a panic of sled ends |
+//! | `lists` | what is due, what is there, what somebody has |
+//! | `compare` | the lists beside the records, compared with them |
 //! | `open` | opening, and what an operator is told when that fails |
 //! | `doubt` | what a failed flush means for the next start |
 //! | `value` | heads and pieces |
 //! | `index` | the order of expiry |
 //! | `owners` | what each owner has |
+//! | `mark` | how many flushes there were, so that a loss is noticed |
 //! | `cache` | keeping sled's page cache to its size |
 //! | `flush` | group commit: many waiters, one flush |
 //! | `ahead` | room for the log, taken before it is needed |
 
 mod ahead;
+mod border;
 mod cache;
+mod compare;
 mod doubt;
 mod flush;
 mod index;
+mod lists;
+mod mark;
 mod open;
 mod owners;
 mod value;
 
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sled::{IVec, Tree};
 
-use crate::storage::{Pending, Revision, SessionStore, StorageError, Stored};
+use crate::storage::{ListFault, Mend, Pending, Revision, SessionStore, StorageError, Stored};
 use crate::upload::{Holding, Owner, Phase, Session, Timestamp, UploadId, record};
 
 use ahead::{Ahead, Aim};
@@ -70,6 +77,9 @@ pub struct SledSettings {
     /// Whether a commit waits for the device (`durability = "fsync"`). Otherwise it waits only
     /// until the operating system has it, which survives `kill -9` but not a power cut.
     pub sync: bool,
+    /// Whether to take whatever can still be read, and not to mind that changes are lost: for the doctor,
+    /// who has set the database aside.
+    pub salvage: bool,
     /// Told of every flush, for metrics.
     pub observer: Option<FlushObserver>,
 }
@@ -81,7 +91,7 @@ impl SledSettings {
     /// The settings that keep every promise, for a database in `path`.
     #[must_use]
     pub const fn new(path: PathBuf) -> Self {
-        Self { path, cache_bytes: Self::CACHE_BYTES, sync: true, observer: None }
+        Self { path, cache_bytes: Self::CACHE_BYTES, sync: true, salvage: false, observer: None }
     }
 }
 
@@ -98,8 +108,6 @@ impl fmt::Debug for SledSettings {
 
 /// Locks that writers of one id share; enough that two ids rarely meet.
 const TURNS: u64 = 64;
-/// Sessions listed at a time.
-const LIST_PAGE: usize = 1024;
 
 /// Keeps sessions in a sled database.
 ///
@@ -137,6 +145,12 @@ impl fmt::Debug for SledSessionStore {
 }
 
 impl SledSessionStore {
+    /// Whether there is a database in `path`, whatever it is worth.
+    #[must_use]
+    pub fn exists(path: &Path) -> bool {
+        path.join("db").exists()
+    }
+
     /// Opens the database, or creates it.
     ///
     /// # Errors
@@ -155,29 +169,8 @@ impl SledSessionStore {
             flusher,
             ahead: opened.ahead,
         };
-        store.list_all()?;
+        border::caught(|| store.list_all())?;
         Ok(store)
-    }
-
-    /// Lists what every owner has, unless that was done before.
-    fn list_all(&self) -> Result<(), StorageError> {
-        if self.owners.is_built()? {
-            return Ok(());
-        }
-        let mut after = None;
-        loop {
-            let ids = self.ids(after, LIST_PAGE)?;
-            for id in &ids {
-                // What cannot be read belongs to nobody that could be told.
-                if let Ok(Some(stored)) = self.read(*id) {
-                    self.owners.note(&stored.session)?;
-                }
-            }
-            after = ids.last().copied();
-            if after.is_none() {
-                return self.owners.set_built();
-            }
-        }
     }
 
     /// Waits for this id's turn to change.
@@ -252,25 +245,34 @@ impl SledSessionStore {
         let head = Head::read(&value).ok_or_else(|| unreadable(record::RecordError::NotARecord))?;
         let bytes = self.pieces.whole(id, head)?;
         let session = record::decode(&bytes).map_err(unreadable)?;
+        if session.id() != id {
+            let of_another =
+                record::RecordError::Inconsistent("it is the record of another upload");
+            return Err(unreadable(of_another));
+        }
         Ok(Some(Stored { session, revision: head.revision }))
     }
 
-    /// Whether a due hint names a session that can be judged; drops the hint if it is stale.
-    fn is_due(&self, moment: Timestamp, id: UploadId) -> Result<bool, StorageError> {
-        let _turn = self.turn(id);
-        let value = self.head(id)?;
-        let head = value.as_ref().and_then(|value| Head::read(value));
-        match (&value, head) {
-            (Some(_), Some(head)) if head.expires_at == Some(moment) => {
-                // What cannot be read cannot be judged, and must not keep others from their turn.
-                let record = self.pieces.whole(id, head)?;
-                Ok(record::decode(&record).is_ok())
+    /// The record as it is now; see [`SessionStore::get`].
+    fn look_up(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
+        match self.read(id) {
+            // A long record may lose its pieces to a commit between two looks: look once more
+            // while nobody can commit.
+            Err(StorageError::Record { .. }) => {
+                let _turn = self.turn(id);
+                self.read(id)
             }
-            (Some(_), Some(_) | None) => self.expiry.remove(Some(moment), id).map(|()| false),
-            (None, _) => {
-                self.pieces.remove_all(id)?;
-                self.expiry.remove(Some(moment), id).map(|()| false)
-            }
+            answer @ (Ok(_)
+            | Err(
+                StorageError::Conflict
+                | StorageError::Missing(_)
+                | StorageError::NoRoom
+                | StorageError::NoDescriptor
+                | StorageError::Damaged { .. }
+                | StorageError::Io { .. }
+                | StorageError::Database(_)
+                | StorageError::Closed,
+            )) => answer,
         }
     }
 
@@ -298,32 +300,14 @@ impl SessionStore for SledSessionStore {
 
     fn create<'a>(&'a self, session: &'a Session) -> Pending<'a, Revision> {
         Box::pin(async move {
-            let revision = self.put(session, None)?;
+            let revision = border::caught(|| self.put(session, None))?;
             self.flusher.flushed().await.map(|()| revision)
         })
     }
 
     fn get(&self, id: UploadId) -> Result<Option<Stored>, StorageError> {
         self.flusher.sound()?;
-        match self.read(id) {
-            // A long record may lose its pieces to a commit between two looks: look once more
-            // while nobody can commit.
-            Err(StorageError::Record { .. }) => {
-                let _turn = self.turn(id);
-                self.read(id)
-            }
-            answer @ (Ok(_)
-            | Err(
-                StorageError::Conflict
-                | StorageError::Missing(_)
-                | StorageError::NoRoom
-                | StorageError::NoDescriptor
-                | StorageError::Damaged { .. }
-                | StorageError::Io { .. }
-                | StorageError::Database(_)
-                | StorageError::Closed,
-            )) => answer,
-        }
+        border::caught(|| self.look_up(id))
     }
 
     fn settled(&self, id: UploadId) -> Pending<'_, ()> {
@@ -336,43 +320,25 @@ impl SessionStore for SledSessionStore {
 
     fn commit<'a>(&'a self, session: &'a Session, seen: Revision) -> Pending<'a, Revision> {
         Box::pin(async move {
-            let revision = self.put(session, Some(seen))?;
+            let revision = border::caught(|| self.put(session, Some(seen)))?;
             self.flusher.flushed().await.map(|()| revision)
         })
     }
 
     fn delete(&self, id: UploadId) -> Pending<'_, ()> {
         Box::pin(async move {
-            self.remove(id)?;
+            border::caught(|| self.remove(id))?;
             // Even if nothing was there: somebody else's removal may not be flushed yet.
             self.flusher.flushed().await
         })
     }
 
     fn expiring(&self, moment: Timestamp, limit: usize) -> Result<Vec<UploadId>, StorageError> {
-        let mut due = Vec::new();
-        for hint in self.expiry.until(moment) {
-            if due.len() >= limit {
-                break;
-            }
-            let (expiry, id) = hint?;
-            if self.is_due(expiry, id)? {
-                due.push(id);
-            }
-        }
-        Ok(due)
+        border::caught(|| self.due(moment, limit))
     }
 
     fn ids(&self, after: Option<UploadId>, limit: usize) -> Result<Vec<UploadId>, StorageError> {
-        let after = after.map(|id| *id.as_bytes());
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let keys = self.sessions.range((start, Bound::Unbounded)).keys();
-        // Only ids are ever keys of this tree; anything else is not ours to list.
-        let ids = keys.filter_map(|key| match key {
-            Ok(key) => <[u8; 16]>::try_from(&*key).ok().map(|key| Ok(UploadId::from_bytes(key))),
-            Err(error) => Some(Err(open::failed(error))),
-        });
-        ids.take(limit).collect()
+        border::caught(|| self.list(after, limit))
     }
 
     fn holdings(
@@ -381,23 +347,23 @@ impl SessionStore for SledSessionStore {
         after: Option<UploadId>,
         limit: usize,
     ) -> Result<Vec<Holding>, StorageError> {
-        self.owners.of(owner, after).take(limit).collect()
+        border::caught(|| self.owners.of(owner, after).take(limit).collect())
     }
 
     fn relist(&self, owner: &Owner, id: UploadId) -> Result<Option<Holding>, StorageError> {
-        let _turn = self.turn(id);
-        let session = self.read(id)?.map(|stored| stored.session);
-        match session.filter(|session| session.owner() == owner) {
-            Some(session) => {
-                self.owners.note(&session)?;
-                Ok(Some(Holding::of(&session)))
-            }
-            None => self.owners.forget(owner, id).map(|()| None),
-        }
+        border::caught(|| self.list_again(owner, id))
     }
 
     fn unlist(&self, owner: &Owner, id: UploadId) -> Result<(), StorageError> {
-        self.owners.forget(owner, id)
+        border::caught(|| self.owners.forget(owner, id))
+    }
+
+    fn compare_lists(
+        &self,
+        mend: Mend,
+        tell: &mut dyn FnMut(UploadId, ListFault),
+    ) -> Result<(), StorageError> {
+        border::caught(|| self.compare(mend, tell))
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -1,10 +1,8 @@
 //! Opening the database, and what an operator is told when that fails.
 
-use std::any::Any;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -14,10 +12,11 @@ use sled::{Db, Tree};
 
 use crate::storage::StorageError;
 
-use super::SledSettings;
 use super::ahead::{self, Ahead};
 use super::doubt;
 use super::flush::Flush;
+use super::mark::{Behind, Beside, Mark};
+use super::{SledSettings, border, mark};
 
 /// How long opening waits for another user of the database to let go …
 const LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -39,6 +38,17 @@ pub enum SledTrouble {
          it from the uploads with `tidegate doctor --rebuild`"
     )]
     Damaged(String),
+    /// It opens, but what it holds is older than what was acknowledged; see `mark`.
+    #[error(
+        "the session database has lost its newest changes (it knows {known} of {were} flushes): keep a \
+         copy of the data directory, then recreate it from the uploads with `tidegate doctor --rebuild`"
+    )]
+    Behind {
+        /// Flushes that it knows.
+        known: u64,
+        /// Flushes that there were.
+        were: u64,
+    },
     /// Another version of sled wrote it, or with other parameters.
     #[error("the session database in {} cannot be used by this program: {what}", path.display())]
     Unsupported {
@@ -96,28 +106,57 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     ahead::give_back(path);
     doubt::clear_up(path).map_err(unusable)?;
     // sled panics on some kinds of damage instead of returning an error.
-    let opened = catch_unwind(AssertUnwindSafe(|| patient(|| trees(settings))));
-    let opened = match opened {
-        Ok(Err(sled::Error::Io(error))) if error.kind() == io::ErrorKind::StorageFull => {
+    let attempt =
+        || border::caught(|| patient(|| trees(settings)).map_err(|error| refused(path, error)));
+    let opened = match attempt() {
+        Err(_) if settings.salvage => {
+            ignore_what_is_not_the_log(path).map_err(unusable)?;
+            attempt()
+        }
+        Err(StorageError::NoRoom) => {
             // The next try shall find again what this one did.
             drop(Ahead::of(path));
             return Err(StorageError::NoRoom);
         }
-        Ok(opened) => opened.map_err(|error| explained(path, error))?,
-        Err(panic) => return Err(SledTrouble::Damaged(message(&*panic)).into()),
+        opened => opened,
     };
-    let (db, [sessions, pieces, expiry, owners]) = opened;
+    let (db, [sessions, pieces, expiry, owners, mark]) = opened?;
+    let beside = match (settings.salvage, settings.sync) {
+        (true, _) => Beside::LeftAlone,
+        (false, true) => Beside::Kept,
+        (false, false) => Beside::Removed,
+    };
+    let mark = border::caught(|| Ok(Mark::open(mark, path, beside)))?.map_err(unusable)?;
+    if let Err(Behind { known, were }) = mark.agrees().map_err(unusable)? {
+        return Err(SledTrouble::Behind { known, were }.into());
+    }
     // Also where commits do not wait for the device: without its settings the database would not
     // open again after a power cut.
     let log = settle(path).inspect_err(|_| doubt::raise(path)).map_err(unusable)?;
     let log = settings.sync.then_some(log);
     let ahead = Arc::new(Ahead::of(path).map_err(unusable)?);
-    let flush = flush(db, log, path.to_owned(), Arc::clone(&ahead));
+    let flush = flush(db, log, path.to_owned(), Arc::clone(&ahead), mark);
     Ok(Opened { sessions, pieces, expiry, owners, flush, ahead })
 }
 
 fn create(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Renames what sled makes anew from its log: a damaged snapshot keeps it from opening a log that is sound.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "in a database that was set aside; after a power cut the doctor does it again"
+)]
+fn ignore_what_is_not_the_log(path: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == "conf" || name.starts_with("snap.") {
+            std::fs::rename(entry.path(), path.join(format!("ignored-{name}")))?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens again for a moment while the lock is held: by a process that is just ending, or by a
@@ -137,7 +176,7 @@ fn patient<T>(open: impl Fn() -> sled::Result<T>) -> sled::Result<T> {
     }
 }
 
-fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 4])> {
+fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 5])> {
     // `Mode` is left alone: sled 0.34 keeps the setting but nothing in it reads it. The segment
     // size is left alone too, because it is also the size of sled's write buffers.
     let db = sled::Config::new()
@@ -146,7 +185,8 @@ fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 4])> {
         .flush_every_ms(None)
         .open()?;
     let tree = |name: &str| db.open_tree(name);
-    let trees = [tree("sessions")?, tree("pieces")?, tree("expiry")?, tree("owners")?];
+    let (sessions, pieces) = (tree("sessions")?, tree("pieces")?);
+    let trees = [sessions, pieces, tree("expiry")?, tree("owners")?, tree(mark::TREE)?];
     Ok((db, trees))
 }
 
@@ -165,13 +205,30 @@ fn settle(path: &Path) -> io::Result<File> {
 /// `flush` of sled 0.34 on Linux writes its buffers and calls `sync_file_range`, which persists
 /// neither the size of the file nor what the device holds in its cache. That is enough to survive
 /// `kill -9`; for a power cut the log is synced on a handle of our own as well.
-fn flush(db: Db, log: Option<File>, path: PathBuf, ahead: Arc<Ahead>) -> Flush {
-    let flush = move || {
+fn flush(db: Db, log: Option<File>, path: PathBuf, ahead: Arc<Ahead>, mut mark: Mark) -> Flush {
+    let mut flush = move || {
+        mark.begin().map_err(|error| error.to_string())?;
         db.flush().map_err(|error| error.to_string())?;
         ahead.renew();
-        log.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| error.to_string())
+        log.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| error.to_string())?;
+        mark.done();
+        Ok(())
     };
     Box::new(move || flush().inspect_err(|_| doubt::raise(&path)))
+}
+
+/// Why it was not opened, for whoever asked.
+fn refused(path: &Path, error: sled::Error) -> StorageError {
+    match error {
+        sled::Error::Io(error) if error.kind() == io::ErrorKind::StorageFull => {
+            StorageError::NoRoom
+        }
+        error @ (sled::Error::Io(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)
+        | sled::Error::CollectionNotFound(_)
+        | sled::Error::Corruption { .. }) => explained(path, error).into(),
+    }
 }
 
 /// Turns sled's answer into what the operator has to know.
@@ -190,11 +247,4 @@ fn explained(path: &Path, error: sled::Error) -> SledTrouble {
 /// sled 0.34 has no error of its own for this; the words are all there is to go by.
 fn is_lock(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Other && error.to_string().contains("could not acquire lock")
-}
-
-/// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no reason given".to_owned())
 }

@@ -9,7 +9,7 @@
 //! tree is read through once; the key `built` says that this was done.
 
 use sha2::{Digest as _, Sha256};
-use sled::Tree;
+use sled::{IVec, Tree};
 
 use crate::storage::StorageError;
 use crate::upload::quota::{Holding, Standing};
@@ -28,7 +28,7 @@ const VALUE_BYTES: usize = 33;
 /// Hints of who has what. The session's record confirms or refutes them.
 pub(super) struct OwnerIndex(Tree);
 
-type Key = [u8; 32];
+pub(super) type Key = [u8; 32];
 type Value = [u8; VALUE_BYTES];
 
 impl OwnerIndex {
@@ -63,6 +63,29 @@ impl OwnerIndex {
         cache::count(&self.0, &key).map_err(failed)
     }
 
+    /// Whether the session is on its owner's list; nobody in particular has none.
+    pub(super) fn has(&self, session: &Session) -> Result<bool, StorageError> {
+        let Some(key) = key(session.owner(), session.id()) else { return Ok(true) };
+        self.0.contains_key(key).map_err(failed)
+    }
+
+    /// Every key, and the upload it names.
+    pub(super) fn keys(
+        &self,
+    ) -> impl Iterator<Item = Result<(IVec, Option<UploadId>), StorageError>> {
+        self.0.iter().keys().map(|key| {
+            let key = key.map_err(failed)?;
+            let entry = key.len() == size_of::<Key>();
+            let id = key.last_chunk::<16>().filter(|_| entry).copied().map(UploadId::from_bytes);
+            Ok((key, id))
+        })
+    }
+
+    /// Forgets whatever this key says.
+    pub(super) fn remove_key(&self, key: &IVec) -> Result<(), StorageError> {
+        self.0.remove(key).map(drop).map_err(failed)
+    }
+
     /// What `owner` has, in the order of ids, behind `after`.
     pub(super) fn of(
         &self,
@@ -81,7 +104,7 @@ impl OwnerIndex {
 }
 
 /// `None` for nobody in particular.
-fn key(owner: &Owner, id: UploadId) -> Option<Key> {
+pub(super) fn key(owner: &Owner, id: UploadId) -> Option<Key> {
     let name = Sha256::digest(owner.name()?.as_bytes());
     let mut key = [0; 32];
     let (first, second) = key.split_at_mut(16);

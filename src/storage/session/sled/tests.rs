@@ -281,3 +281,54 @@ async fn a_flush_that_failed_has_the_log_written_again_at_the_next_start() {
     assert_eq!(store.get(session.id()).unwrap().unwrap().session, session);
     assert!(!path.join("unsynced").exists());
 }
+
+#[tokio::test]
+async fn a_log_that_lost_its_newest_changes_is_told_from_one_that_has_them() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).unwrap();
+    for _ in 0..50 {
+        store.create(&session_expiring_at(UploadId::generate(), 10)).await.unwrap();
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let log = directory.path().join("sessions/db");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let trouble = trouble(open(&directory));
+    assert!(matches!(trouble, SledTrouble::Behind { .. }), "{trouble}");
+    assert!(trouble.to_string().contains("tidegate doctor --rebuild"), "{trouble}");
+    // Whoever wants what is left gets it.
+    let salvage = SledSettings { salvage: true, ..settings(directory.path()) };
+    assert!(!SledSessionStore::open(&salvage).unwrap().ids(None, 100).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn without_syncs_nothing_is_claimed_beside_the_log() {
+    let directory = TempDir::new().unwrap();
+    let unsynced = SledSettings { sync: false, ..settings(directory.path()) };
+    drop(open(&directory).unwrap());
+    assert!(directory.path().join("sessions/mark").exists());
+    let store = SledSessionStore::open(&unsynced).unwrap();
+    store.create(&session_expiring_at(UploadId::generate(), 10)).await.unwrap();
+    assert!(!directory.path().join("sessions/mark").exists());
+}
+
+#[tokio::test]
+async fn what_a_list_lacks_is_told_and_set_right() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).unwrap();
+    let session = session_expiring_at(UploadId::generate(), 50);
+    store.create(&session).await.unwrap();
+    store.expiry.remove(session.expires_at(), session.id()).unwrap();
+    store.unlist(session.owner(), session.id()).unwrap();
+    for (mend, count) in [(Mend::No, 2), (Mend::Yes, 2), (Mend::No, 0)] {
+        let mut told = Vec::new();
+        store.compare_lists(mend, &mut |id, fault| told.push((id, fault))).unwrap();
+        assert_eq!(told.len(), count, "{mend:?}: {told:?}");
+    }
+    let due = Timestamp::from_unix_milliseconds(50);
+    assert_eq!(store.expiring(due, 10).unwrap(), [session.id()]);
+    assert_eq!(store.holdings(session.owner(), None, 10).unwrap(), [Holding::of(&session)]);
+}

@@ -128,6 +128,14 @@ impl Pieces {
         Ok(())
     }
 
+    /// The upload of each piece, in order: one that has several comes as often.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Result<UploadId, StorageError>> {
+        self.0.iter().keys().filter_map(|key| match key {
+            Ok(key) => key.first_chunk::<16>().map(|id| Ok(UploadId::from_bytes(*id))),
+            Err(error) => Some(Err(failed(error))),
+        })
+    }
+
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.0.len()
