@@ -401,7 +401,7 @@ impl Maker<'_> {
         let file = self.content(body.bytes);
         let mut content = format!(
             "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{}\"\r\n\r\n",
-            char::from(name.max(b' ').min(b'~'))
+            char::from(name.clamp(b' ', b'~'))
         )
         .into_bytes();
         content.extend_from_slice(&file);

@@ -228,16 +228,15 @@ impl World {
     async fn learnt(&self, step: &Step, answer: &Answer) -> Option<Upload> {
         let owner = if step.who == Who::Nobody { Who::Ann } else { step.who };
         let mut called = None;
-        let url = match &step.verb {
-            Verb::Chunk { session: Session::Chosen(name), .. } => {
-                let ask = ask::status_of_chosen(*name).with("Authorization", owner.credential()?);
-                let status = self.door.ask(&ask).await?;
-                called = Some((owner.credential(), name % 4));
-                let body = String::from_utf8_lossy(status.body.as_deref()?).into_owned();
-                let (_, rest) = body.split_once("\"upload_url\":\"")?;
-                rest.split_once('"')?.0.to_owned()
-            }
-            _ => answer.field("Location")?.to_owned(),
+        let url = if let Verb::Chunk { session: Session::Chosen(name), .. } = &step.verb {
+            let ask = ask::status_of_chosen(*name).with("Authorization", owner.credential()?);
+            let status = self.door.ask(&ask).await?;
+            called = Some((owner.credential(), name % 4));
+            let body = String::from_utf8_lossy(status.body.as_deref()?).into_owned();
+            let (_, rest) = body.split_once("\"upload_url\":\"")?;
+            rest.split_once('"')?.0.to_owned()
+        } else {
+            answer.field("Location")?.to_owned()
         };
         let id: UploadId = url.split('?').next()?.rsplit('/').next()?.parse().ok()?;
         let target = format!("/files/{id}");
