@@ -114,11 +114,18 @@ impl Gateway {
             }
             if began.elapsed() > bound {
                 let open = lab.connections("sport = :8080")?;
-                let text = format!("after {bound:?} it holds {held:?}, before {before:?}\n{open}");
+                let files = self.open_files().join("\n");
+                let text = format!("after {bound:?} it holds {held:?}, before {before:?}\n{open}\n{files}");
                 return Err(self.failed(&text));
             }
             std::thread::park_timeout(Duration::from_millis(10));
         }
+    }
+
+    fn open_files(&self) -> Vec<String> {
+        let entries = fs::read_dir(format!("/proc/{}/fd", self.child.id())).into_iter().flatten();
+        let targets = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.map(|target| target.display().to_string()).collect()
     }
 
     /// What went wrong, with the last words of the gateway.

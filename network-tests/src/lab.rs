@@ -10,7 +10,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -86,6 +86,7 @@ impl Lab {
         configure(Command::new("ip"), &named(CLIENT))?;
         configure(lab.middle.inside("ip"), &named(MIDDLE))?;
         configure(lab.gateway.inside("ip"), &named(GATEWAY))?;
+        passes()?;
         Ok(lab)
     }
 
@@ -135,7 +136,8 @@ impl Lab {
     /// [`Trouble::System`] if it is not.
     pub fn mend(&self) -> Result<(), Trouble> {
         set(Command::new("ip"), "a0", "up")?;
-        set(self.middle.inside("ip"), "over", "up")
+        set(self.middle.inside("ip"), "over", "up")?;
+        passes()
     }
 
     /// Bytes that reached the gateway's kernel on the connection from our `port`; `None` if that
@@ -229,6 +231,19 @@ fn ours_alone() -> Result<(), Trouble> {
         return Err(Trouble::system(DOING)(io::Error::other(why)));
     }
     Ok(())
+}
+
+/// Waits until path A carries something: the far end then refuses a port that nobody listens on.
+fn passes() -> Result<(), Trouble> {
+    let (port, until) = (SocketAddr::from(([10, 71, 0, 2], 9)), Instant::now() + PATIENCE);
+    loop {
+        match TcpStream::connect_timeout(&port, Duration::from_millis(100)) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(()),
+            Err(_) if Instant::now() < until => {}
+            Err(error) => return Err(Trouble::system("waiting for path A")(error)),
+            Ok(_) => return Ok(()),
+        }
+    }
 }
 
 fn configure(mut ip: Command, script: &str) -> Result<(), Trouble> {

@@ -66,6 +66,10 @@ fn judge(arguments: &Arguments, out: &mut impl Write) -> Result<bool, Trouble> {
 fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
     let say = Trouble::system("writing the result");
     let gateway = Gateway::start(lab, &arguments.binary, &[])?;
+    // What the first uploads make it open for good does not count.
+    for (seed, kind) in (u64::MAX - 9..).zip(Kind::ALL) {
+        switch(lab, &Plan { kind, cut: Cut::AtTheClient, notices_after: Duration::ZERO, seed })?;
+    }
     let before = gateway.held(lab)?;
     let (mut all, mut rows, mut seed) = (Tally::default(), Vec::new(), arguments.seed);
     for kind in Kind::ALL {

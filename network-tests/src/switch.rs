@@ -1,6 +1,6 @@
 //! One switch: a link dies under an upload, and its client goes on by another.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use conformance_tests::content::Numbers;
 use crate::lab::{BY_B, Cut, Lab};
 use crate::resume::{Kind, Upload, ask, ask_once, connect};
 use crate::trouble::Trouble;
-use crate::writer::{Sent, send_steadily};
+use crate::writer::{Progress, Sent, send_steadily};
 
 /// Bytes of the upload.
 const LENGTH: usize = 2 * 1024 * 1024;
@@ -64,11 +64,11 @@ impl Switch {
 /// [`Trouble`] if the upload is not whole in the end, byte for byte.
 pub fn switch(lab: &Lab, plan: &Plan) -> Result<Switch, Trouble> {
     let upload = Upload::new(plan.kind, plan.seed, LENGTH)?;
-    let stop = AtomicBool::new(false);
+    let progress = Progress::default();
     let switched = thread::scope(|scope| {
-        let writer = scope.spawn(|| send_steadily(&upload, &stop));
-        let continued = cut_and_continue(lab, plan, &upload, &stop);
-        stop.store(true, Ordering::Relaxed);
+        let writer = scope.spawn(|| send_steadily(&upload, &progress));
+        let continued = cut_and_continue(lab, plan, &upload, &progress);
+        progress.stop.store(true, Ordering::Relaxed);
         let sent = writer.join().unwrap_or_else(|_| Err(Trouble::wrong("the writer panicked")));
         account(lab, &upload, continued?, sent?)
     });
@@ -92,18 +92,24 @@ fn cut_and_continue(
     lab: &Lab,
     plan: &Plan,
     upload: &Upload,
-    stop: &AtomicBool,
+    progress: &Progress,
 ) -> Result<Continued, Trouble> {
     let mut numbers = Numbers::seeded(plan.seed);
-    // As long as it takes to send some, but not all.
-    thread::sleep(Duration::from_millis(numbers.below(60).saturating_add(15)));
+    let enough = numbers.below(length(LENGTH * 3 / 4)).saturating_add(1);
+    let until = Instant::now() + STEP;
+    while progress.given.load(Ordering::Relaxed) < enough && Instant::now() < until {
+        thread::park_timeout(Duration::from_micros(200));
+    }
+    if progress.given.load(Ordering::Relaxed) < enough {
+        return Err(Trouble::wrong("nothing goes by path A while it is whole"));
+    }
     lab.cut(plan.cut)?;
     thread::sleep(plan.notices_after);
     let asked = Instant::now();
     let mut connection = connect(BY_B, STEP)?;
     let answer = ask(&mut connection, &upload.question())?;
     let took = asked.elapsed();
-    stop.store(true, Ordering::Relaxed);
+    progress.stop.store(true, Ordering::Relaxed);
     let mut ranges = upload.missing(&answer)?;
     let missing = ranges.iter().map(|range| length(range.len())).sum();
     let mut continued = Continued { took, missing, sent_again: 0, refused: 0 };

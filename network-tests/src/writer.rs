@@ -1,6 +1,6 @@
 //! A client that sends steadily, and does not notice that its link is dead.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use conformance_tests::wire::Connection;
@@ -38,12 +38,21 @@ impl Sent {
     }
 }
 
+/// What the one who cuts the link and the one who sends know of each other.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes that were given to the kernel.
+    pub given: AtomicU64,
+    /// Whether it is enough.
+    pub stop: AtomicBool,
+}
+
 /// Sends `upload` by path A until it is told to stop, or nothing goes through any more.
 ///
 /// # Errors
 ///
 /// [`Trouble`] if the connection cannot be made, or a request is refused.
-pub fn send_steadily(upload: &Upload, stop: &AtomicBool) -> Result<Sent, Trouble> {
+pub fn send_steadily(upload: &Upload, progress: &Progress) -> Result<Sent, Trouble> {
     let mut sent = Sent { connection: connect(BY_A, STEP)?, layout: Vec::new() };
     for (request, range) in upload.requests() {
         let head = request.encode_head(BY_A, &[]);
@@ -51,9 +60,10 @@ pub fn send_steadily(upload: &Upload, stop: &AtomicBool) -> Result<Sent, Trouble
         sent.layout.push((length(head.len()), length(body.len())));
         let pieces = std::iter::once(head.as_slice()).chain(body.chunks(PIECE));
         for piece in pieces {
-            if stop.load(Ordering::Relaxed) || sent.connection.send(piece).is_err() {
+            if progress.stop.load(Ordering::Relaxed) || sent.connection.send(piece).is_err() {
                 return Ok(sent);
             }
+            progress.given.fetch_add(length(piece.len()), Ordering::Relaxed);
             std::thread::park_timeout(PAUSE);
         }
         match sent.connection.answer(request.method()) {
