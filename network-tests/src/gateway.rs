@@ -59,7 +59,9 @@ impl Gateway {
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("TIDEGATE__SERVER__ALLOW_PUBLIC_WITHOUT_AUTH", "true");
-        let slots = format!("[{{ scheme = \"prosody\", secret = \"{SLOT_SECRET}\", base_path = \"/slots\" }}]");
+        let slots = format!(
+            "[{{ scheme = \"prosody\", secret = \"{SLOT_SECRET}\", base_path = \"/slots\" }}]"
+        );
         command.env("TIDEGATE__XEP0363__TENANTS", slots);
         command.envs(settings.iter().copied());
         let mut child = command.spawn().map_err(Trouble::system(DOING))?;
@@ -92,7 +94,8 @@ impl Gateway {
     /// [`Trouble`] if it does not live any more.
     pub fn server_errors(&self, lab: &Lab) -> Result<u64, Trouble> {
         let metrics = lab.get(ADMIN, "/metrics")?;
-        let lines = metrics.lines().filter(|line| line.starts_with("tidegate_http_requests_total{"));
+        let lines =
+            metrics.lines().filter(|line| line.starts_with("tidegate_http_requests_total{"));
         let failed = lines.filter(|line| line.contains("\"5xx\""));
         Ok(failed.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
     }
@@ -115,7 +118,9 @@ impl Gateway {
             if began.elapsed() > bound {
                 let open = lab.connections("sport = :8080")?;
                 let files = self.open_files().join("\n");
-                let text = format!("after {bound:?} it holds {held:?}, before {before:?}\n{open}\n{files}");
+                let text = format!(
+                    "after {bound:?} it holds {held:?}, before {before:?}\n{open}\n{files}"
+                );
                 return Err(self.failed(&text));
             }
             std::thread::park_timeout(Duration::from_millis(10));

@@ -105,7 +105,10 @@ impl Lab {
         let asking = || {
             // The namespace is that of one thread.
             let space = File::open(format!("/proc/{}/ns/net", self.gateway.pid()))?;
-            rustix::thread::move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network))?;
+            rustix::thread::move_into_link_name_space(
+                space.as_fd(),
+                Some(LinkNameSpaceType::Network),
+            )?;
             let mut stream = TcpStream::connect(("127.0.0.1", port))?;
             stream.set_read_timeout(Some(PATIENCE))?;
             write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

@@ -5,7 +5,9 @@
 
 pub mod gateway;
 pub mod lab;
+pub mod phase;
 pub mod resume;
+pub mod slow;
 pub mod switch;
 pub mod tally;
 pub mod trouble;

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use network_tests::gateway::Gateway;
+use network_tests::gateway::{Gateway, Held};
 use network_tests::lab::{Cut, Lab};
+use network_tests::phase::{Ending, Phase, vanish};
 use network_tests::resume::Kind;
+use network_tests::slow;
 use network_tests::switch::{Plan, switch};
 use network_tests::tally::{HEAD, Tally};
 use network_tests::trouble::Trouble;
@@ -24,6 +26,21 @@ const NOTICES: [(&str, Duration); 4] = [
 /// What a gateway may hold longer than the link lives: its bounds, and then some.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
+/// Bounds that are short enough to be waited for.
+const SHORT_BOUNDS: &[(&str, &str)] = &[
+    ("TIDEGATE__TIMEOUTS__READTIMEOUT", "2s"),
+    ("TIDEGATE__TIMEOUTS__WRITETIMEOUT", "2s"),
+    ("TIDEGATE__TIMEOUTS__IDLETIMEOUT", "2s"),
+    ("TIDEGATE__TIMEOUTS__LINGER", "1s"),
+    ("TIDEGATE__NETWORK__KEEPALIVEINTERVAL", "1s"),
+];
+
+/// What a gateway holds before its first client counts as nothing: threads come later.
+const NOBODY: Held = Held { descriptors: usize::MAX, connections: 0, transfers: 0, threads: 0 };
+
+/// How much longer others may take beside slow downloads: far more than chance makes of it.
+const SLOWED_AT_MOST: f64 = 3.0;
+
 /// Lets links die under a gateway.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -33,6 +50,9 @@ struct Arguments {
     /// Switches of each kind of upload, for each time after which the client notices.
     #[arg(long, default_value_t = 3)]
     switches: u64,
+    /// How often clients vanish at every phase, in each way.
+    #[arg(long, default_value_t = 1)]
+    rounds: u64,
     /// What 99 of 100 switches may take at most, in milliseconds.
     #[arg(long, default_value_t = 1000)]
     p99_at_most: u64,
@@ -60,7 +80,55 @@ fn main() -> ExitCode {
 
 fn judge(arguments: &Arguments, out: &mut impl Write) -> Result<bool, Trouble> {
     let lab = Lab::build()?;
-    switches(arguments, &lab, out)
+    let switched = switches(arguments, &lab, out)?;
+    Ok(vanishing(arguments, &lab, out)? && too_slow(arguments, &lab, out)? && switched)
+}
+
+/// Clients that vanish at every moment, in every way.
+fn vanishing(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let gateway = Gateway::start(lab, &arguments.binary, SHORT_BOUNDS)?;
+    vanish(lab, &gateway, Ending::Reset, NOBODY, SETTLED_WITHIN)?;
+    let before = gateway.held(lab)?;
+    for ending in Ending::ALL {
+        for _ in 0..arguments.rounds {
+            let said = |error: Trouble| gateway.failed(&error.to_string());
+            let took = vanish(lab, &gateway, ending, before, SETTLED_WITHIN).map_err(said)?;
+            tell(
+                out,
+                &format!(
+                    "{ending:?} at {} phases: all given back after {took:.1?}",
+                    Phase::ALL.len()
+                ),
+            );
+        }
+    }
+    let errors = gateway.server_errors(lab)?;
+    tell(out, &format!("{errors} answers of 5xx"));
+    Ok(errors == 0)
+}
+
+/// Clients that take and give a byte a second.
+fn too_slow(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let gateway = Gateway::start(lab, &arguments.binary, SHORT_BOUNDS)?;
+    slow::is_waited_for(4).map_err(|error| gateway.failed(&error.to_string()))?;
+    drop(gateway);
+    let settings = [SHORT_BOUNDS, &[("TIDEGATE__NETWORK__MIN_RATE", "1KB")]].concat();
+    let gateway = Gateway::start(lab, &arguments.binary, &settings)?;
+    let ended =
+        slow::is_ended(SETTLED_WITHIN).map_err(|error| gateway.failed(&error.to_string()))?;
+    tell(
+        out,
+        &format!("one byte a second is waited for; with a minimum rate it ends after {ended:.1?}"),
+    );
+    drop(gateway);
+    let _gateway = Gateway::start(lab, &arguments.binary, &[])?;
+    let ratio = slow::slows_others_down()?;
+    tell(out, &format!("beside downloads that take nothing, others take {ratio:.2} times as long"));
+    Ok(ratio < SLOWED_AT_MOST)
+}
+
+fn tell(out: &mut impl Write, text: &str) {
+    let _ = writeln!(out, "{text}");
 }
 
 fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
@@ -90,10 +158,18 @@ fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bo
     writeln!(out, "{HEAD}\n{}", rows.join("\n")).map_err(say)?;
     let settled = gateway.settles(lab, before, SETTLED_WITHIN)?;
     let errors = gateway.server_errors(lab)?;
-    let _ = writeln!(out, "everything was given back {settled:?} after the last switch; {errors} answers of 5xx");
+    let _ = writeln!(
+        out,
+        "everything was given back {settled:?} after the last switch; {errors} answers of 5xx"
+    );
     let late = all.percentile(99) > Duration::from_millis(arguments.p99_at_most);
     if late {
-        let _ = writeln!(out, "99 of 100 took {:?}, not {} ms", all.percentile(99), arguments.p99_at_most);
+        let _ = writeln!(
+            out,
+            "99 of 100 took {:?}, not {} ms",
+            all.percentile(99),
+            arguments.p99_at_most
+        );
     }
     Ok(!late && errors == 0 && all.twice() == 0)
 }

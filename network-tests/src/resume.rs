@@ -225,7 +225,10 @@ fn missing_ranges(body: &[u8]) -> Option<Vec<Range<usize>>> {
     let told: Value = serde_json::from_slice(body).ok()?;
     let number = |value: &Value, key: &str| usize::try_from(value.get(key)?.as_u64()?).ok();
     let ranges = told.get("missing")?.as_array()?;
-    ranges.iter().map(|one| Some(number(one, "from")?..number(one, "to")?.checked_add(1)?)).collect()
+    ranges
+        .iter()
+        .map(|one| Some(number(one, "from")?..number(one, "to")?.checked_add(1)?))
+        .collect()
 }
 
 fn url_of(body: &[u8]) -> Result<String, Trouble> {

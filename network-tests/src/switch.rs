@@ -118,18 +118,18 @@ fn cut_and_continue(
             let bytes = request.field("Content-Length").map(String::from_utf8_lossy);
             let bytes = bytes.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
             continued.sent_again = continued.sent_again.saturating_add(bytes);
-            let answer = ask(&mut connection, &request)?;
-            match answer.response.head.status {
-                200..300 => {}
-                409 | 423 => {
+            match ask(&mut connection, &request).map(|answer| answer.response.head) {
+                Ok(head) if (200..300).contains(&head.status) => {}
+                Ok(head) if ![409, 423].contains(&head.status) => {
+                    return Err(Trouble::wrong(format!("the rest is refused: {}", head.line)));
+                }
+                // It stands elsewhere; or it was there already, and the gateway hung up on the body.
+                Ok(_) | Err(Trouble::Wire(_)) => {
                     continued.refused = continued.refused.saturating_add(1);
                     connection = connect(BY_B, STEP)?;
                     break;
                 }
-                _ => {
-                    let line = answer.response.head.line;
-                    return Err(Trouble::wrong(format!("the rest is refused: {line}")));
-                }
+                Err(error) => return Err(error),
             }
         }
         ranges = upload.missing(&ask_once(&upload.question())?)?;

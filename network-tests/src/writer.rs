@@ -70,7 +70,9 @@ pub fn send_steadily(upload: &Upload, progress: &Progress) -> Result<Sent, Troub
             Ok(answer) if answer.response.head.status < 300 => {}
             Ok(answer) => {
                 let line = answer.response.head.line;
-                return Err(Trouble::wrong(format!("a request on a living link is refused: {line}")));
+                return Err(Trouble::wrong(format!(
+                    "a request on a living link is refused: {line}"
+                )));
             }
             Err(_) => return Ok(sent),
         }

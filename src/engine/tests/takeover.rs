@@ -58,7 +58,11 @@ async fn a_look_reads_beside_a_receiving_writer() {
     let id = engine.create(of_length(6)).await.unwrap().id();
     let mut older = engine.append(append(id, 0)).await.unwrap();
     write(&mut older, b"abc").await.unwrap();
-    assert_eq!(stands_at(&engine, id).await, 3, "whoever lost a link a moment ago sends nothing twice");
+    assert_eq!(
+        stands_at(&engine, id).await,
+        3,
+        "whoever lost a link a moment ago sends nothing twice"
+    );
     let committed = house.sessions.get(id).unwrap().unwrap().session.offset();
     assert_eq!(committed, offset(3), "an offset that was told is durable");
     write(&mut older, b"def").await.unwrap();
