@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::case::{Failure, Stop};
+use crate::target::Target;
 use crate::wire::{Answer, Body, Head, Headers, Request, Response};
 
 /// How many bytes of a body are shown.
@@ -211,6 +212,19 @@ impl Exchange {
             }
         }
         Ok(self)
+    }
+
+    /// The member `name` of a JSON body is a URL, absolute or not, that leads to `path` at `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Failed`] when it leads elsewhere, or is no text.
+    pub fn leads_to(&self, target: &Target, name: &str, path: &str) -> Result<&Self, Stop> {
+        let body = self.json()?;
+        let seen = body.get(name).and_then(Value::as_str);
+        self.check(seen.is_some_and(|url| target.resolve(url) == path), || {
+            format!("expected {name:?} to lead to {path}, got {seen:?}")
+        })
     }
 
     /// A refusal with a code and a sentence, in JSON.

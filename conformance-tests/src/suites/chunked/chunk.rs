@@ -127,10 +127,10 @@ fn last(client: &Client<'_>) -> Verdict {
         client.get(&upload)?.is_refused()?;
     }
     let exchange = session.put(client, 0)?;
-    let url = upload.path.clone();
     exchange.is(200)?.has("Upload-Offset", "10")?.says(&json!({
-        "success": true, "filename": "a.bin", "size": 10, "completed": true, "url": url,
+        "success": true, "filename": "a.bin", "size": 10, "completed": true,
     }))?;
+    exchange.leads_to(client.target(), "url", &upload.path)?;
     let duration = exchange.json()?.get("duration").and_then(Value::as_str).map(str::to_owned);
     let timed = duration.as_deref().is_some_and(|text| text.ends_with('s'));
     exchange.check(timed, || format!("the duration is {duration:?}"))?;

@@ -130,7 +130,7 @@ fn issued(client: &Client<'_>) -> Verdict {
     let canonical =
         name.len() == 32 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     exchange.check(canonical, || format!("{name:?} is not 32 lower-case hexadecimal digits"))?;
-    exchange.says(&json!({"upload_url": client.target().below(&name)}))?;
+    exchange.leads_to(client.target(), "upload_url", &client.target().below(&name))?;
     let (_, another) = begun(client)?;
     exchange.check(name != another, || "two sessions have one id".to_owned())?;
     // The form alone makes no session: what nobody issued counts as chosen.

@@ -159,6 +159,6 @@ fn of_tus(client: &Client<'_>) -> Verdict {
     session.stands(client, &json!({
         "session_id": id, "total_size": 10, "offset": 3, "uploaded_bytes": 3, "chunk_size": null,
         "total_chunks": null, "chunks": 0, "missing": [{"from": 3, "to": 9}],
-        "upload_url": upload.path,
-    }))
+    }))?;
+    session.status(client)?.leads_to(client.target(), "upload_url", &upload.path).map(drop)
 }
