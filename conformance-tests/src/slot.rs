@@ -198,7 +198,7 @@ impl Slot {
 }
 
 /// HMAC with SHA-256 (RFC 2104).
-fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
+pub fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
     let mut block = [0_u8; 64];
     let key = if key.len() > block.len() { Sha256::digest(key).to_vec() } else { key.to_vec() };
     block.iter_mut().zip(key).for_each(|(to, from)| *to = from);

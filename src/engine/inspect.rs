@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
 use crate::storage::StorageError;
 use crate::upload::{Owner, Phase, Refusal, Session, UploadId};
 
 use super::error::EngineError;
 use super::lease::{Claim, Occupied};
+use super::ledger::Ledger;
 use super::{Engine, Shared};
 
 impl Engine {
-    /// The session as committed, and durable.
+    /// The session with everything that has arrived until now, all of it durable.
     ///
-    /// A writer that has been silent for a moment is told to stop first, so that the answer is the
-    /// exact offset; one that is receiving is left alone.
+    /// A writer that has been silent for a moment is told to stop first, so that it can add nothing
+    /// behind the answer; one that is receiving is left alone.
     ///
     /// # Errors
     ///
@@ -40,7 +44,7 @@ impl Engine {
         .await
     }
 
-    /// The session as last committed. Disturbs nobody, not even a writer that is silent.
+    /// As [`Engine::inspect`], but disturbs nobody, not even a writer that is silent.
     ///
     /// # Errors
     ///
@@ -50,7 +54,7 @@ impl Engine {
         self.run(async move {
             let stored = shared.load(id, &owner)?;
             let session = if shared.leases.is_taken(id) {
-                stored.session
+                shared.with_what_arrived(id, &owner).await?
             } else {
                 shared.recovered_to_look(stored).await?
             };
@@ -116,14 +120,11 @@ impl Shared {
     }
 
     /// The session while somebody writes it: after a writer that is silent or committing has let
-    /// go, or as last made durable by one that is receiving.
+    /// go, or beside one that is receiving.
     async fn beside_writer(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
         let patience = self.settings.takeover_timeout;
         match self.leases.claim(id, Claim::Inspect, patience).await {
-            Err(Occupied::Receiving(seat)) => match seat.ledger() {
-                Some(ledger) => ledger.committed().await,
-                None => Ok(self.load(id, owner)?.session),
-            },
+            Err(Occupied::Receiving(_)) => self.with_what_arrived(id, owner).await,
             // Whoever wrote it may have gone before it could recover it.
             Ok(_lease) => {
                 let stored = self.load(id, owner)?;
@@ -148,6 +149,28 @@ impl Shared {
         }
     }
 
+    /// The session with what its writers have brought so far made durable beside them: a client
+    /// whose link died a moment ago would otherwise send again what is here already.
+    ///
+    /// If the device is slow or refuses, the session as it was durable before: true, if old.
+    async fn with_what_arrived(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
+        let deadline = Instant::now() + self.settings.takeover_timeout;
+        let seats = self.leases.seats_of(id);
+        let ledgers: Vec<_> = seats.iter().filter_map(|seat| seat.ledger()).collect();
+        // Tasks, because a checkpoint that is dropped halfway does not know what it has stored. And
+        // all at once, so that chunks share a commit.
+        let checkpoints: Vec<_> = ledgers.iter().map(|ledger| checkpoint(id, ledger)).collect();
+        for checkpoint in checkpoints {
+            drop(timeout_at(deadline, checkpoint).await);
+        }
+        if let Some(ledger) = ledgers.first()
+            && let Ok(Ok(session)) = timeout_at(deadline, ledger.committed()).await
+        {
+            return Ok(session);
+        }
+        Ok(self.load(id, owner)?.session)
+    }
+
     /// Whether a record exists, readable or not; for the sweep of orphans.
     pub(super) fn knows(&self, id: UploadId) -> bool {
         match self.sessions.get(id) {
@@ -156,4 +179,15 @@ impl Shared {
             Err(_) => true,
         }
     }
+}
+
+/// Makes durable what a writer has brought so far. Its end will meet the same trouble, and answers
+/// for it.
+fn checkpoint(id: UploadId, ledger: &Arc<Ledger>) -> JoinHandle<()> {
+    let ledger = Arc::clone(ledger);
+    tokio::spawn(async move {
+        if let Err(error) = ledger.checkpoint().await {
+            tracing::warn!(upload = %id, %error, "what arrived of {id} could not be made durable for a look");
+        }
+    })
 }

@@ -102,6 +102,11 @@ impl Leases {
         self.seats().rows.get(&id).is_some_and(|row| !row.taken.is_empty())
     }
 
+    /// Those who write `id`.
+    pub(super) fn seats_of(&self, id: UploadId) -> Vec<Arc<Seat>> {
+        self.seats().rows.get(&id).map_or_else(Vec::new, |row| row.taken.clone())
+    }
+
     /// Takes the seat for the whole, if nobody writes.
     pub(super) fn take(self: &Arc<Self>, id: UploadId) -> Result<Lease, Occupied> {
         match self.try_take(id, Scope::Whole)? {

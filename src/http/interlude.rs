@@ -1,8 +1,9 @@
 //! [`Interlude`]: what may arrive on a connection while no request is in progress, and for how long.
 //!
 //! `actix-http` reads the rest of a refused body so that the client gets to see the answer, but
-//! without a bound on its bytes, and a chunked one without a bound on its time; and its time for a
-//! request head holds for the first request of a connection only. The bounds are kept here.
+//! without a bound on its bytes, and a chunked one without a bound on its time, even if nothing of it comes
+//! any more; and its time for a request head holds for the first request of a connection only. The bounds
+//! are kept here.
 
 use std::time::Instant;
 
@@ -51,23 +52,29 @@ impl Interlude {
         self.bytes > bounds.linger_bytes.max(LONGER_THAN_A_HEAD)
     }
 
-    /// When the connection is to be closed; `None` while that is somebody else's business.
+    /// When the connection is to be closed; `None` if never.
     ///
     /// `conflict`: the last answer was a 409.
     pub(super) fn deadline(&self, bounds: &ConnectionBounds, conflict: bool) -> Option<Instant> {
         match self.framing {
-            // The dispatcher closes idle connections itself; what has begun to arrive is ours.
             Framing::Http1 if self.bytes > LONGER_THAN_A_HEAD => {
                 let less = if conflict { LESS_AFTER_CONFLICT } else { 1 };
                 let linger = bounds.linger.checked_div(less)?;
                 self.first_byte.and_then(|first| first.checked_add(linger))
             }
+            // The dispatcher closes idle connections itself, by the same time. It does not if it waits for
+            // the rest of a chunked body that was refused.
             Framing::Http1 => {
-                self.first_byte.and_then(|first| first.checked_add(bounds.idle_timeout))
+                self.first_byte.unwrap_or(self.since).checked_add(bounds.idle_timeout)
             }
             // The dispatcher only asks whether the peer is alive.
             Framing::Http2 => self.since.checked_add(bounds.idle_timeout),
         }
+    }
+
+    /// Whether the end of the last answer may still be on its way: then the write timeout holds.
+    pub(super) const fn may_be_answering(&self) -> bool {
+        matches!(self.framing, Framing::Http1) && self.first_byte.is_none()
     }
 
     /// When no request has been in progress since.
@@ -92,9 +99,10 @@ mod tests {
     };
 
     #[test]
-    fn an_idle_connection_is_left_to_its_dispatcher() {
-        let interlude = Interlude::new(Framing::Http1, Instant::now());
-        assert_eq!(interlude.deadline(&BOUNDS, false), None);
+    fn a_connection_on_which_nothing_comes_has_the_idle_timeout_from_the_answer() {
+        let start = Instant::now();
+        let interlude = Interlude::new(Framing::Http1, start);
+        assert_eq!(interlude.deadline(&BOUNDS, false), Some(start + BOUNDS.idle_timeout));
     }
 
     #[test]
@@ -140,7 +148,8 @@ mod tests {
         interlude.received(BOUNDS.linger_bytes + 1, start);
         interlude.look(1, start + Duration::from_secs(1));
         assert!(!interlude.is_flooded(&BOUNDS));
-        assert_eq!(interlude.deadline(&BOUNDS, false), None);
+        let again = start + Duration::from_secs(1) + BOUNDS.idle_timeout;
+        assert_eq!(interlude.deadline(&BOUNDS, false), Some(again));
     }
 
     #[test]

@@ -171,6 +171,9 @@ impl Stream {
             return deadline.map_or(Poll::Pending, |deadline| self.quiet.poll(deadline, context));
         }
         self.interlude.look(self.connection.turn(), Instant::now());
+        if self.blocked.is_set() && self.interlude.may_be_answering() {
+            return Poll::Pending;
+        }
         let patience = self.interlude.deadline(&self.bounds, self.connection.answered_conflict());
         let deadline = match self.stopped {
             Some(stopped) if !self.outflow.is_waiting() => {

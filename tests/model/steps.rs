@@ -255,15 +255,25 @@ fn look(state: &State, me: usize, mistake: Option<Mistake>, next: &mut Next) {
         next.push(((Some(me), "is told the committed offset"), answer));
         return;
     };
-    if !waits && !matches!(state.clients[other].doing, Doing::Settling(0)) {
+    let writer = state.clients[other];
+    if !waits && matches!(writer.doing, Doing::Receiving | Doing::Writing) {
+        let after = doing(state, me, Doing::Checkpoint(0, counting(state, &writer)));
+        next.push(((Some(me), "looks beside a writer, and has a checkpoint made"), after));
+    }
+    if !waits && !matches!(writer.doing, Doing::Settling(0)) {
+        // What could not be made durable, or not in time, is not told.
         next.push(((Some(me), "is told the committed offset, beside a writer"), answer));
     }
-    let writer = state.clients[other];
     if writer.doing == Doing::Receiving && !writer.of_chunk && !writer.stop {
         let mut after = *state;
         after.clients[other].stop = true;
         next.push(((Some(me), "stops the writer, which is silent"), after));
     }
+}
+
+/// What a checkpoint beside `writer` counts: an upload that is whole is left to whoever finishes it.
+fn counting(state: &State, writer: &Client) -> u8 {
+    if writer.reached == WHOLE { state.record.there } else { writer.reached }
 }
 
 fn claim(state: &State, me: usize, mistake: Option<Mistake>, next: &mut Next) {
@@ -288,10 +298,7 @@ fn claim(state: &State, me: usize, mistake: Option<Mistake>, next: &mut Next) {
         after.clients[other].stop = true;
         next.push(((Some(me), "tells the writer to stop"), after));
     } else if receives && stale && !is_committing(state, me) {
-        // An upload that is whole is left to whoever finishes it.
-        let whole = writer.reached == WHOLE;
-        let counts = if whole { state.record.there } else { writer.reached };
-        let after = doing(state, me, Doing::Checkpoint(0, counts));
+        let after = doing(state, me, Doing::Checkpoint(0, counting(state, &writer)));
         next.push(((Some(me), "is stale, and has a checkpoint made"), after));
     }
 }

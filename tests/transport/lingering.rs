@@ -150,6 +150,24 @@ async fn a_client_that_goes_on_after_a_conflict_is_cut_after_a_tenth_of_the_ling
 }
 
 #[tokio::test]
+async fn a_client_that_falls_silent_in_a_refused_body_is_cut_after_the_idle_timeout() {
+    let mut settings = settings();
+    settings.bounds.linger = Duration::from_millis(100);
+    settings.bounds.idle_timeout = Duration::from_millis(500);
+    let server = start(&[plain()], &settings);
+    for framing in ["Transfer-Encoding: chunked\r\n\r\n5\r\nhel", "Content-Length: 1000\r\n\r\nhel"]
+    {
+        let mut stream = server.connect().await;
+        let request = format!("POST /refuse HTTP/1.1\r\nHost: localhost\r\n{framing}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let ended = in_time(stream.read_to_string(&mut answer)).await;
+        assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 413 "), "{framing}: {answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_refused_chunked_body_that_ends_leaves_the_connection_usable() {
     let server = start(&[plain()], &settings());
     let mut stream = server.connect().await;

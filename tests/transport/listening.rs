@@ -71,6 +71,29 @@ async fn a_client_that_does_not_finish_its_tls_handshake_is_cut() {
 }
 
 #[tokio::test]
+async fn a_client_that_resets_in_its_tls_handshake_leaves_nothing_behind() {
+    let (identity, hooks) = (Identity::new(), Hooks::default());
+    let server = try_start(&[identity.listener()], &settings(), &hooks).unwrap();
+    for said in [&[][..], &[0x16], &[0x16, 3, 1, 0, 200, 1, 0]] {
+        let mut stream = server.connect().await;
+        stream.write_all(said).await.unwrap();
+        in_time(until_open(&hooks, 1)).await;
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+        in_time(until_open(&hooks, 0)).await;
+    }
+    assert!(identity.connect(&server, "http/1.1").await.is_ok());
+    server.stop().await;
+}
+
+/// Waits until this many connections are open.
+async fn until_open(hooks: &Hooks, connections: usize) {
+    while hooks.connections.get() != connections {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn connections_are_counted_while_they_are_open() {
     let hooks = Hooks::default();
     let server = try_start(&[plain()], &settings(), &hooks).unwrap();

@@ -89,6 +89,11 @@ impl Connection {
         Err(failed(last))
     }
 
+    /// The port on our side; `None` if the system does not know it any more.
+    pub fn local_port(&self) -> Option<u16> {
+        self.stream.socket().local_addr().ok().map(|address| address.port())
+    }
+
     /// Writes bytes as they are.
     ///
     /// # Errors

@@ -207,10 +207,13 @@ impl EndLedger {
     /// Bytes that are not proven yet do not count, so for them nothing changes; and the last byte
     /// is left to whoever finishes, so that no upload is recorded as whole before it is visible.
     pub(super) async fn checkpoint(&self) -> Result<Session, EngineError> {
+        let arrived = self.reached_offset();
         let mut committed = self.committed.lock().await;
+        // Of many who ask at once, the first commits for all.
+        let known = committed.session.offset() >= arrived && committed.revision.is_some();
         let length = committed.session.length();
         let whole = length.is_some_and(|length| length.is_reached_by(self.reached_offset()));
-        if !(self.is_unproven() || committed.settled || whole) {
+        if !(self.is_unproven() || committed.settled || whole || known) {
             self.commit_progress(&mut committed, None, Finish::No).await?;
         }
         Ok(committed.session.clone())

@@ -312,10 +312,17 @@ async fn a_look_disturbs_no_chunk() {
     let (engine, id) = (house.engine("this"), UploadId::generate());
     let mut transfer = begin(&engine, order(id, 0)).await;
     write(&mut transfer, b"the q").await.unwrap();
-    assert_eq!(stands_at(&engine, id).await, 0);
+    assert_eq!(stands_at(&engine, id).await, 5);
+    let mut other = begin(&engine, order(id, 1)).await;
+    write(&mut other, b"br").await.unwrap();
+    let peeked = engine.peek(id, &Owner::anonymous()).await.unwrap();
+    assert_eq!(peeked.received().bytes(), 7, "what arrived of every chunk counts");
     write(&mut transfer, b"uick ").await.unwrap();
     transfer.complete().await.unwrap();
-    assert_eq!(stands_at(&engine, id).await, 10);
+    assert_eq!(stands_at(&engine, id).await, 12);
+    write(&mut other, b"own fox ").await.unwrap();
+    other.complete().await.unwrap();
+    assert_eq!(stands_at(&engine, id).await, 20);
 }
 
 #[tokio::test]

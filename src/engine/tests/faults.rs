@@ -168,6 +168,20 @@ async fn bytes_that_could_not_be_synced_are_not_acknowledged_and_can_be_sent_aga
 }
 
 #[tokio::test]
+async fn a_look_beside_a_writer_whose_bytes_cannot_be_synced_tells_what_was_durable_before() {
+    let (mut house, faults) = faulty();
+    house.settings.silent_after = std::time::Duration::MAX;
+    let engine = house.engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    send(&engine, id, 0, b"ab").await;
+    let mut transfer = engine.append(append(id, 2)).await.unwrap();
+    write(&mut transfer, b"cd").await.unwrap();
+    faults.sync.store(true, Ordering::SeqCst);
+    assert_eq!(stands_at(&engine, id).await, 2);
+    assert!(matches!(transfer.complete().await, Err(EngineError::Storage(_))));
+}
+
+#[tokio::test]
 async fn a_full_device_keeps_what_fitted_and_tells_the_true_offset() {
     let (house, faults) = faulty();
     let engine = house.engine("this");

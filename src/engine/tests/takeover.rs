@@ -53,11 +53,18 @@ async fn a_stale_request_learns_the_durable_offset_and_leaves_the_writer_alone()
 
 #[tokio::test]
 async fn a_look_reads_beside_a_receiving_writer() {
-    let engine = house(Duration::MAX).engine("this");
+    let house = house(Duration::MAX);
+    let engine = house.engine("this");
     let id = engine.create(of_length(6)).await.unwrap().id();
     let mut older = engine.append(append(id, 0)).await.unwrap();
     write(&mut older, b"abc").await.unwrap();
-    assert_eq!(stands_at(&engine, id).await, 0);
+    assert_eq!(
+        stands_at(&engine, id).await,
+        3,
+        "whoever lost a link a moment ago sends nothing twice"
+    );
+    let committed = house.sessions.get(id).unwrap().unwrap().session.offset();
+    assert_eq!(committed, offset(3), "an offset that was told is durable");
     write(&mut older, b"def").await.unwrap();
     assert!(older.complete().await.unwrap().is_complete());
 }
@@ -145,10 +152,41 @@ async fn a_peek_leaves_even_a_silent_writer_alone() {
     let mut writer = engine.append(append(id, 0)).await.unwrap();
     write(&mut writer, b"abc").await.unwrap();
     let peeked = engine.peek(id, &Owner::anonymous()).await.unwrap();
-    assert_eq!(peeked.offset(), offset(0), "what nobody was told does not show");
+    assert_eq!(peeked.offset(), offset(3));
     let stranger = Owner::named("stranger".to_owned());
     assert!(matches!(engine.peek(id, &stranger).await, Err(EngineError::NotFound)));
     write(&mut writer, b"def").await.unwrap();
     assert!(writer.complete().await.unwrap().is_complete());
     assert!(engine.peek(id, &Owner::anonymous()).await.unwrap().is_complete());
+}
+
+/// A link that died a moment ago: the writer is not silent yet, and nobody stops it.
+#[tokio::test]
+async fn whoever_looks_at_a_writer_that_was_just_heard_can_go_on_from_the_answer() {
+    let engine = house(Duration::MAX).engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut dead = engine.append(append(id, 0)).await.unwrap();
+    write(&mut dead, b"abc").await.unwrap();
+    let at = stands_at(&engine, id).await;
+    let pump = tokio::spawn(async move {
+        std::future::poll_fn(|cx| dead.poll_stopped(cx)).await;
+        dead.halt().await
+    });
+    let mut newer = engine.append(append(id, at)).await.unwrap();
+    assert!(matches!(pump.await.unwrap(), Err(EngineError::TakenOver { .. })));
+    write(&mut newer, b"def").await.unwrap();
+    assert!(newer.complete().await.unwrap().is_complete());
+    assert_eq!(content(&engine, id).await.unwrap(), "abcdef");
+}
+
+#[tokio::test]
+async fn a_look_beside_a_writer_does_not_count_bytes_that_no_checksum_has_proven() {
+    let engine = house(Duration::MAX).engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let order = AppendOrder { digest: Some(sha1_of(b"abcdef")), ..append(id, 0) };
+    let mut older = engine.append(order).await.unwrap();
+    write(&mut older, b"abc").await.unwrap();
+    assert_eq!(stands_at(&engine, id).await, 0);
+    write(&mut older, b"def").await.unwrap();
+    assert!(older.complete().await.unwrap().is_complete());
 }

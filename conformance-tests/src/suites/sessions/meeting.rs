@@ -122,6 +122,9 @@ fn stale_patch(client: &Client<'_>) -> Verdict {
 fn looks(client: &Client<'_>) -> Verdict {
     let (session, upload) = begun(client, 184)?;
     let writers = [chunk_writer(client, &session, 0)?, chunk_writer(client, &session, 6)?];
+    // Chunk 9, and what arrived of the two.
+    session.stands(client, &json!({"offset": 4000, "uploaded_bytes": 18_000}))?;
+    client.offset_is(&upload, 4000)?;
     for _ in 0..10 {
         let exchange = client.head(&upload)?;
         exchange.is_one_of(&[200, 204])?.number("Upload-Offset")?;

@@ -57,8 +57,8 @@ impl Upload {
         }
     }
 
-    /// Whoever came with a wrong offset had the open transfer make a checkpoint; the last byte is
-    /// left to whoever finishes.
+    /// Whoever looked, or came with a wrong offset, had the open transfer make a checkpoint; the last
+    /// byte is left to whoever finishes.
     pub(super) fn checkpoint(&mut self) {
         if let Some(held) = self.held.as_ref().filter(|held| front(&held.reached) < LENGTH) {
             self.committed = held.reached;

@@ -1,0 +1,175 @@
+//! `tidegate-network`: lets links die under a gateway, and says what that cost.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use network_tests::gateway::{Gateway, Held};
+use network_tests::lab::{Cut, Lab};
+use network_tests::phase::{Ending, Phase, vanish};
+use network_tests::resume::Kind;
+use network_tests::slow;
+use network_tests::switch::{Plan, switch};
+use network_tests::tally::{HEAD, Tally};
+use network_tests::trouble::Trouble;
+
+/// When clients notice that their link is dead.
+const NOTICES: [(&str, Duration); 4] = [
+    ("0 ms", Duration::ZERO),
+    ("10 ms", Duration::from_millis(10)),
+    ("50 ms", Duration::from_millis(50)),
+    ("1 s", Duration::from_secs(1)),
+];
+
+/// What a gateway may hold longer than the link lives: its bounds, and then some.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bounds that are short enough to be waited for.
+const SHORT_BOUNDS: &[(&str, &str)] = &[
+    ("TIDEGATE__TIMEOUTS__READTIMEOUT", "2s"),
+    ("TIDEGATE__TIMEOUTS__WRITETIMEOUT", "2s"),
+    ("TIDEGATE__TIMEOUTS__IDLETIMEOUT", "2s"),
+    ("TIDEGATE__TIMEOUTS__LINGER", "1s"),
+    ("TIDEGATE__NETWORK__KEEPALIVEINTERVAL", "1s"),
+];
+
+/// What a gateway holds before its first client counts as nothing: threads come later.
+const NOBODY: Held = Held { descriptors: usize::MAX, connections: 0, transfers: 0, threads: 0 };
+
+/// How much longer others may take beside slow downloads: far more than chance makes of it.
+const SLOWED_AT_MOST: f64 = 3.0;
+
+/// Lets links die under a gateway.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The gateway.
+    #[arg(long, default_value = "target/release/tidegate")]
+    binary: PathBuf,
+    /// Switches of each kind of upload, for each time after which the client notices.
+    #[arg(long, default_value_t = 3)]
+    switches: u64,
+    /// How often clients vanish at every phase, in each way.
+    #[arg(long, default_value_t = 1)]
+    rounds: u64,
+    /// What 99 of 100 switches may take at most, in milliseconds.
+    #[arg(long, default_value_t = 1000)]
+    p99_at_most: u64,
+    /// The first seed; the switches count on from it.
+    #[arg(long, env = "SEED", default_value_t = 1)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = std::io::stdout().lock();
+    match judge(&arguments, &mut out) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let mut text = error.to_string();
+            if let Trouble::System { source, .. } = &error {
+                text = format!("{text}: {source}");
+            }
+            let _ = writeln!(out, "{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn judge(arguments: &Arguments, out: &mut impl Write) -> Result<bool, Trouble> {
+    let lab = Lab::build()?;
+    let switched = switches(arguments, &lab, out)?;
+    Ok(vanishing(arguments, &lab, out)? && too_slow(arguments, &lab, out)? && switched)
+}
+
+/// Clients that vanish at every moment, in every way.
+fn vanishing(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let gateway = Gateway::start(lab, &arguments.binary, SHORT_BOUNDS)?;
+    vanish(lab, &gateway, Ending::Reset, NOBODY, SETTLED_WITHIN)?;
+    let before = gateway.held(lab)?;
+    for ending in Ending::ALL {
+        for _ in 0..arguments.rounds {
+            let said = |error: Trouble| gateway.failed(&error.to_string());
+            let took = vanish(lab, &gateway, ending, before, SETTLED_WITHIN).map_err(said)?;
+            tell(
+                out,
+                &format!(
+                    "{ending:?} at {} phases: all given back after {took:.1?}",
+                    Phase::ALL.len()
+                ),
+            );
+        }
+    }
+    let errors = gateway.server_errors(lab)?;
+    tell(out, &format!("{errors} answers of 5xx"));
+    Ok(errors == 0)
+}
+
+/// Clients that take and give a byte a second.
+fn too_slow(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let gateway = Gateway::start(lab, &arguments.binary, SHORT_BOUNDS)?;
+    slow::is_waited_for(4).map_err(|error| gateway.failed(&error.to_string()))?;
+    drop(gateway);
+    let settings = [SHORT_BOUNDS, &[("TIDEGATE__NETWORK__MIN_RATE", "1KB")]].concat();
+    let gateway = Gateway::start(lab, &arguments.binary, &settings)?;
+    let ended =
+        slow::is_ended(SETTLED_WITHIN).map_err(|error| gateway.failed(&error.to_string()))?;
+    tell(
+        out,
+        &format!("one byte a second is waited for; with a minimum rate it ends after {ended:.1?}"),
+    );
+    drop(gateway);
+    let _gateway = Gateway::start(lab, &arguments.binary, &[])?;
+    let ratio = slow::slows_others_down()?;
+    tell(out, &format!("beside downloads that take nothing, others take {ratio:.2} times as long"));
+    Ok(ratio < SLOWED_AT_MOST)
+}
+
+fn tell(out: &mut impl Write, text: &str) {
+    let _ = writeln!(out, "{text}");
+}
+
+fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let say = Trouble::system("writing the result");
+    let gateway = Gateway::start(lab, &arguments.binary, &[])?;
+    // What the first uploads make it open for good does not count.
+    for (seed, kind) in (u64::MAX - 9..).zip(Kind::ALL) {
+        switch(lab, &Plan { kind, cut: Cut::AtTheClient, notices_after: Duration::ZERO, seed })?;
+    }
+    let before = gateway.held(lab)?;
+    let (mut all, mut rows, mut seed) = (Tally::default(), Vec::new(), arguments.seed);
+    for kind in Kind::ALL {
+        for (notices, notices_after) in NOTICES {
+            let mut tally = Tally::default();
+            for round in 0..arguments.switches {
+                let cut = if round % 2 == 0 { Cut::InTheMiddle } else { Cut::AtTheClient };
+                let plan = Plan { kind, cut, notices_after, seed };
+                let said = |error| gateway.failed(&format!("SEED={seed} {plan:?}: {error}"));
+                tally.add(switch(lab, &plan).map_err(said)?);
+                seed = seed.wrapping_add(1);
+            }
+            rows.push(tally.row(kind.name(), notices));
+            all.merge(&tally);
+        }
+    }
+    rows.push(all.row("all", ""));
+    writeln!(out, "{HEAD}\n{}", rows.join("\n")).map_err(say)?;
+    let settled = gateway.settles(lab, before, SETTLED_WITHIN)?;
+    let errors = gateway.server_errors(lab)?;
+    let _ = writeln!(
+        out,
+        "everything was given back {settled:?} after the last switch; {errors} answers of 5xx"
+    );
+    let late = all.percentile(99) > Duration::from_millis(arguments.p99_at_most);
+    if late {
+        let _ = writeln!(
+            out,
+            "99 of 100 took {:?}, not {} ms",
+            all.percentile(99),
+            arguments.p99_at_most
+        );
+    }
+    Ok(!late && errors == 0 && all.twice() == 0)
+}

@@ -1,0 +1,85 @@
+//! A client that sends steadily, and does not notice that its link is dead.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use conformance_tests::wire::Connection;
+
+use crate::lab::BY_A;
+use crate::resume::{Upload, connect};
+use crate::trouble::Trouble;
+
+/// Bytes of a piece, and the pause after it: 10 MB/s at most, more than a phone gets.
+const PIECE: usize = 10 * 1024;
+const PAUSE: Duration = Duration::from_millis(1);
+/// A send or an answer that takes longer will not come: the link is dead.
+const STEP: Duration = Duration::from_millis(500);
+
+/// What was sent, and the connection that it was sent on.
+#[derive(Debug)]
+pub struct Sent {
+    /// The connection, which the gateway may still take for a living one.
+    pub connection: Connection,
+    /// Bytes of every head and of the body behind it, in order.
+    layout: Vec<(u64, u64)>,
+}
+
+impl Sent {
+    /// How many of `arrived` bytes on the connection belong to bodies.
+    #[must_use]
+    pub fn body_bytes(&self, arrived: u64) -> u64 {
+        let (mut left, mut bodies) = (arrived, 0_u64);
+        for (head, body) in &self.layout {
+            left = left.saturating_sub(*head);
+            bodies = bodies.saturating_add(left.min(*body));
+            left = left.saturating_sub(*body);
+        }
+        bodies
+    }
+}
+
+/// What the one who cuts the link and the one who sends know of each other.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes that were given to the kernel.
+    pub given: AtomicU64,
+    /// Whether it is enough.
+    pub stop: AtomicBool,
+}
+
+/// Sends `upload` by path A until it is told to stop, or nothing goes through any more.
+///
+/// # Errors
+///
+/// [`Trouble`] if the connection cannot be made, or a request is refused.
+pub fn send_steadily(upload: &Upload, progress: &Progress) -> Result<Sent, Trouble> {
+    let mut sent = Sent { connection: connect(BY_A, STEP)?, layout: Vec::new() };
+    for (request, range) in upload.requests() {
+        let head = request.encode_head(BY_A, &[]);
+        let body = upload.bytes.get(range).unwrap_or_default();
+        sent.layout.push((length(head.len()), length(body.len())));
+        let pieces = std::iter::once(head.as_slice()).chain(body.chunks(PIECE));
+        for piece in pieces {
+            if progress.stop.load(Ordering::Relaxed) || sent.connection.send(piece).is_err() {
+                return Ok(sent);
+            }
+            progress.given.fetch_add(length(piece.len()), Ordering::Relaxed);
+            std::thread::park_timeout(PAUSE);
+        }
+        match sent.connection.answer(request.method()) {
+            Ok(answer) if answer.response.head.status < 300 => {}
+            Ok(answer) => {
+                let line = answer.response.head.line;
+                return Err(Trouble::wrong(format!(
+                    "a request on a living link is refused: {line}"
+                )));
+            }
+            Err(_) => return Ok(sent),
+        }
+    }
+    Ok(sent)
+}
+
+fn length(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
