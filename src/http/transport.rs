@@ -171,7 +171,7 @@ impl Stream {
             return deadline.map_or(Poll::Pending, |deadline| self.quiet.poll(deadline, context));
         }
         self.interlude.look(self.connection.turn(), Instant::now());
-        if self.blocked.is_set() && self.interlude.may_be_answering() {
+        if self.outflow.is_waiting() && self.interlude.may_be_answering() {
             return Poll::Pending;
         }
         let patience = self.interlude.deadline(&self.bounds, self.connection.answered_conflict());

@@ -170,7 +170,7 @@ async fn bytes_that_could_not_be_synced_are_not_acknowledged_and_can_be_sent_aga
 #[tokio::test]
 async fn a_look_beside_a_writer_whose_bytes_cannot_be_synced_tells_what_was_durable_before() {
     let (mut house, faults) = faulty();
-    house.settings.silent_after = std::time::Duration::MAX;
+    house.settings.silent_after = Duration::MAX;
     let engine = house.engine("this");
     let id = engine.create(of_length(6)).await.unwrap().id();
     send(&engine, id, 0, b"ab").await;
