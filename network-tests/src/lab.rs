@@ -102,22 +102,45 @@ impl Lab {
     ///
     /// [`Trouble::System`] if it does not.
     pub fn get(&self, port: u16, path: &str) -> Result<String, Trouble> {
-        let asking = || {
-            // The namespace is that of one thread.
-            let space = File::open(format!("/proc/{}/ns/net", self.gateway.pid()))?;
-            rustix::thread::move_into_link_name_space(
-                space.as_fd(),
-                Some(LinkNameSpaceType::Network),
-            )?;
+        self.there(|| {
             let mut stream = TcpStream::connect(("127.0.0.1", port))?;
             stream.set_read_timeout(Some(PATIENCE))?;
-            write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+            let head =
+                format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes())?;
             let mut text = String::new();
             stream.read_to_string(&mut text).map(|_| text)
+        })
+    }
+
+    /// Bytes from our `port` that the gateway's kernel has, and that the gateway has not read yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::System`] if the kernel cannot be asked.
+    pub fn unread(&self, port: u16) -> Result<u64, Trouble> {
+        let table = self.there(|| fs::read_to_string("/proc/thread-self/net/tcp"))?;
+        let peer = format!(":{port:04X}");
+        let found = table.lines().find_map(|line| {
+            let mut fields = line.split_whitespace().skip(2);
+            let theirs = fields.next().is_some_and(|address| address.ends_with(&peer));
+            let queues = fields.nth(1).filter(|_| theirs)?;
+            u64::from_str_radix(queues.split_once(':')?.1, 16).ok()
+        });
+        Ok(found.unwrap_or(0))
+    }
+
+    /// Does something where the gateway is. The namespace is that of one thread.
+    fn there<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> Result<T, Trouble> {
+        let working = || {
+            let space = File::open(format!("/proc/{}/ns/net", self.gateway.pid()))?;
+            let network = Some(LinkNameSpaceType::Network);
+            rustix::thread::move_into_link_name_space(space.as_fd(), network)?;
+            work()
         };
-        let answer = thread::scope(|scope| scope.spawn(asking).join());
+        let done = thread::scope(|scope| scope.spawn(working).join());
         let panicked = |_| Err(io::Error::other("the thread panicked"));
-        answer.unwrap_or_else(panicked).map_err(Trouble::system("asking inside of a namespace"))
+        done.unwrap_or_else(panicked).map_err(Trouble::system("looking around beside the gateway"))
     }
 
     /// Cuts path A: nothing passes any more, and no end is told.

@@ -56,6 +56,9 @@ struct Arguments {
     /// What 99 of 100 switches may take at most, in milliseconds.
     #[arg(long, default_value_t = 1000)]
     p99_at_most: u64,
+    /// Fail if anything is sent twice, even because the gateway had to wait for a processor.
+    #[arg(long)]
+    nothing_twice: bool,
     /// The first seed; the switches count on from it.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
@@ -171,5 +174,9 @@ fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bo
             arguments.p99_at_most
         );
     }
-    Ok(!late && errors == 0 && all.twice() == 0)
+    let twice = arguments.nothing_twice && all.twice() > 0;
+    if !all.counts_what_was_read() {
+        tell(out, "bytes that the gateway had read did not count");
+    }
+    Ok(!late && !twice && errors == 0 && all.counts_what_was_read())
 }

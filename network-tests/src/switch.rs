@@ -13,6 +13,8 @@ use crate::writer::{Progress, Sent, send_steadily};
 
 /// Bytes of the upload.
 const LENGTH: usize = 2 * 1024 * 1024;
+/// What the gateway may have read and not yet written: one batch.
+const IN_HAND: u64 = 256 * 1024;
 /// Nothing takes longer on the path that stays.
 const STEP: Duration = Duration::from_secs(30);
 /// Most rounds of asking and sending until the upload is whole.
@@ -40,7 +42,10 @@ pub struct Switch {
     /// Bytes of bodies that had reached the gateway's kernel by the dead path; `None` if the kernel
     /// does not tell any more, because the gateway gave up the connection with bytes unread.
     pub arrived: Option<u64>,
-    /// Of these, how many the first answer did not count.
+    /// Bytes of these, and of heads, that the gateway had not read a moment before it was asked: on a
+    /// machine where it has to wait for a processor.
+    pub unread: u64,
+    /// Of those that had arrived, how many the first answer did not count.
     pub unaccounted: Option<u64>,
     /// Bytes of bodies that were sent by the new path.
     pub sent_again: u64,
@@ -54,6 +59,12 @@ impl Switch {
     pub fn twice(&self) -> Option<u64> {
         let whole = u64::try_from(LENGTH).unwrap_or(u64::MAX);
         Some(self.arrived?.saturating_add(self.sent_again).saturating_sub(whole))
+    }
+
+    /// Whether every byte counted that the gateway had read, save what it may have had in hand.
+    #[must_use]
+    pub fn counts_what_was_read(&self) -> bool {
+        self.unaccounted.is_none_or(|bytes| bytes <= self.unread.saturating_add(IN_HAND))
     }
 }
 
@@ -82,6 +93,8 @@ pub fn switch(lab: &Lab, plan: &Plan) -> Result<Switch, Trouble> {
 /// What the client knows once it is through.
 struct Continued {
     took: Duration,
+    /// What the gateway had not read when it was asked.
+    unread: u64,
     /// What was missing when it asked first.
     missing: u64,
     sent_again: u64,
@@ -105,6 +118,7 @@ fn cut_and_continue(
     }
     lab.cut(plan.cut)?;
     thread::sleep(plan.notices_after);
+    let unread = lab.unread(progress.port.load(Ordering::Relaxed))?;
     let asked = Instant::now();
     let mut connection = connect(BY_B, STEP)?;
     let answer = ask(&mut connection, &upload.question())?;
@@ -112,7 +126,7 @@ fn cut_and_continue(
     progress.stop.store(true, Ordering::Relaxed);
     let mut ranges = upload.missing(&answer)?;
     let missing = ranges.iter().map(|range| length(range.len())).sum();
-    let mut continued = Continued { took, missing, sent_again: 0, refused: 0 };
+    let mut continued = Continued { took, unread, missing, sent_again: 0, refused: 0 };
     for _ in 0..ROUNDS {
         for request in ranges.iter().flat_map(|range| upload.rest(range)) {
             let bytes = request.field("Content-Length").map(String::from_utf8_lossy);
@@ -149,7 +163,7 @@ fn account(
     let port = sent.connection.local_port();
     let arrived = port.map_or(Ok(None), |port| lab.arrived(port))?;
     let arrived = arrived.map(|bytes| sent.body_bytes(bytes));
-    let Continued { took, missing, sent_again, refused } = continued;
+    let Continued { took, unread, missing, sent_again, refused } = continued;
     let counted = length(upload.bytes.len()).saturating_sub(missing);
     // Into the void, as the socket of a phone that changed networks.
     sent.connection.reset()?;
@@ -158,7 +172,7 @@ fn account(
         return Err(Trouble::wrong(text));
     }
     let unaccounted = arrived.map(|arrived| arrived.saturating_sub(counted));
-    Ok(Switch { took, arrived, unaccounted, sent_again, refused })
+    Ok(Switch { took, arrived, unread, unaccounted, sent_again, refused })
 }
 
 fn length(bytes: usize) -> u64 {

@@ -7,8 +7,8 @@ use crate::switch::Switch;
 /// Head of the table that [`Tally::row`] fills.
 pub const HEAD: &str = "\
 | upload | notices after | switches | p50 | p99 | max | arrived, but not counted at first \
-| sent twice | refused | not accountable |\n\
-|---|---|---|---|---|---|---|---|---|---|";
+| not read when asked | sent twice | refused | not accountable |\n\
+|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// What was counted over several switches of one kind.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,12 @@ impl Tally {
         self.switches.iter().filter_map(Switch::twice).sum()
     }
 
+    /// Whether in every switch each byte counted that the gateway had read.
+    #[must_use]
+    pub fn counts_what_was_read(&self) -> bool {
+        self.switches.iter().all(Switch::counts_what_was_read)
+    }
+
     /// Switches of which the kernel could not tell what had arrived.
     #[must_use]
     pub fn not_accountable(&self) -> usize {
@@ -53,9 +59,10 @@ impl Tally {
     pub fn row(&self, name: &str, notices: &str) -> String {
         let milliseconds = |percent| self.percentile(percent).as_secs_f64() * 1000.0;
         let unaccounted: u64 = self.switches.iter().filter_map(|switch| switch.unaccounted).sum();
+        let unread: u64 = self.switches.iter().map(|switch| switch.unread).sum();
         let refused: u64 = self.switches.iter().map(|switch| switch.refused).sum();
         format!(
-            "| {name} | {notices} | {} | {:.1} ms | {:.1} ms | {:.1} ms | {unaccounted} B | {} B | {refused} | {} |",
+            "| {name} | {notices} | {} | {:.1} ms | {:.1} ms | {:.1} ms | {unaccounted} B | {unread} B | {} B | {refused} | {} |",
             self.switches.len(),
             milliseconds(50),
             milliseconds(99),
@@ -76,7 +83,7 @@ mod tests {
         assert_eq!(tally.percentile(99), Duration::ZERO);
         for took in (1..=200).rev().map(Duration::from_millis) {
             let (arrived, unaccounted) = (Some(0), Some(0));
-            tally.add(Switch { took, arrived, unaccounted, sent_again: 0, refused: 0 });
+            tally.add(Switch { took, arrived, unread: 0, unaccounted, sent_again: 0, refused: 0 });
         }
         let of = |percent| tally.percentile(percent).as_millis();
         assert_eq!((of(50), of(99), of(100)), (100, 198, 200));

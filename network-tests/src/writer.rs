@@ -1,6 +1,6 @@
 //! A client that sends steadily, and does not notice that its link is dead.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use conformance_tests::wire::Connection;
@@ -43,6 +43,8 @@ impl Sent {
 pub struct Progress {
     /// Bytes that were given to the kernel.
     pub given: AtomicU64,
+    /// The port on our side.
+    pub port: AtomicU16,
     /// Whether it is enough.
     pub stop: AtomicBool,
 }
@@ -54,6 +56,7 @@ pub struct Progress {
 /// [`Trouble`] if the connection cannot be made, or a request is refused.
 pub fn send_steadily(upload: &Upload, progress: &Progress) -> Result<Sent, Trouble> {
     let mut sent = Sent { connection: connect(BY_A, STEP)?, layout: Vec::new() };
+    progress.port.store(sent.connection.local_port().unwrap_or(0), Ordering::Relaxed);
     for (request, range) in upload.requests() {
         let head = request.encode_head(BY_A, &[]);
         let body = upload.bytes.get(range).unwrap_or_default();

@@ -61,6 +61,8 @@ struct Shared {
     running: AtomicUsize,
     /// How often a request began or ended; tells one interlude from the next.
     turn: AtomicU64,
+    /// Whether the last answer was a refusal: its body may not have been read to the end.
+    refused: AtomicBool,
     /// Whether the last answer was a conflict (409).
     conflict: AtomicBool,
     /// Bodies of answers of which a piece was taken, and not yet the next one.
@@ -116,6 +118,7 @@ impl Connection {
             waiting: Mutex::new(None),
             running: AtomicUsize::new(0),
             turn: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
             conflict: AtomicBool::new(false),
             offered: AtomicUsize::new(0),
             offered_at: Mutex::new(Instant::now()),
@@ -244,14 +247,16 @@ impl Connection {
         self.0.read_before.store(self.read_bytes(), Ordering::Relaxed);
         self.0.turn.fetch_add(1, Ordering::AcqRel);
         self.0.running.fetch_sub(1, Ordering::AcqRel);
-        // The dispatcher of HTTP/1 is awake by itself here; that of HTTP/2 is another task.
-        if self.framing() == Framing::Http2 {
+        // The dispatcher of HTTP/2 is another task. That of HTTP/1 is awake here, but has looked for bytes
+        // before; if it waits for the rest of a refused body, it has to look again, or no bound begins.
+        if self.framing() == Framing::Http2 || self.0.refused.load(Ordering::Acquire) {
             self.wake();
         }
     }
 
-    /// Takes note whether the answer that begins is a conflict (409).
-    pub(super) fn answers_conflict(&self, conflict: bool) {
+    /// Takes note whether the answer that begins is a refusal, and whether it is a conflict (409).
+    pub(super) fn answers(&self, refused: bool, conflict: bool) {
+        self.0.refused.store(refused, Ordering::Release);
         self.0.conflict.store(conflict, Ordering::Release);
     }
 

@@ -31,9 +31,9 @@ impl Turn {
         Self { connection, offered: false }
     }
 
-    fn answer_begins(&self, conflict: bool) {
+    fn answer_begins(&self, refused: bool, conflict: bool) {
         if let Some(connection) = &self.connection {
-            connection.answers_conflict(conflict);
+            connection.answers(refused, conflict);
             connection.answer_begins();
         }
     }
@@ -141,8 +141,10 @@ where
         let answer: Result<Response<B>, E> = ready!(this.inner.poll(context)).map(Into::into);
         let turn = this.turn.take();
         if let Some(turn) = &turn {
-            let status = answer.as_ref().map(Response::status);
-            turn.answer_begins(status.is_ok_and(|status| status == StatusCode::CONFLICT));
+            let status =
+                answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
+            let refused = status.is_client_error() || status.is_server_error();
+            turn.answer_begins(refused, status == StatusCode::CONFLICT);
         }
         Poll::Ready(answer.map(|answer| answer.map_body(|_, inner| AnswerBody { inner, turn })))
     }

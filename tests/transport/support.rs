@@ -157,6 +157,7 @@ pub(crate) fn try_start(
             .route("/sink", web::post().to(sink))
             .route("/where", web::get().to(whereabouts))
             .route("/interim", web::post().to(interim))
+            .route("/late", web::post().to(late))
             .route("/close", web::get().to(close))
             .route("/big", web::get().to(big))
             .route("/pieces", web::get().to(pieces))
@@ -169,6 +170,13 @@ pub(crate) fn try_start(
 
 async fn refuse() -> HttpResponse {
     HttpResponse::PayloadTooLarge().body("too much")
+}
+
+/// Reads some of the body, and gives up a while later.
+async fn late(mut body: Payload) -> HttpResponse {
+    let _ = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    HttpResponse::RequestTimeout().body("too late")
 }
 
 async fn sink(mut body: Payload) -> HttpResponse {
