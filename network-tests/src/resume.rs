@@ -146,7 +146,7 @@ impl Upload {
         let told = match self.kind {
             Kind::Patch | Kind::Slot => {
                 let offset = head.headers.get("Upload-Offset").and_then(|text| text.parse().ok());
-                offset.map(|offset| vec![offset..self.bytes.len()])
+                offset.map(|offset| std::iter::once(offset..self.bytes.len()).collect())
             }
             Kind::Chunks => missing_ranges(&answer.response.body),
         };

@@ -117,6 +117,10 @@ fn cut_and_continue(
         return Err(Trouble::wrong("nothing goes by path A while it is whole"));
     }
     lab.cut(plan.cut)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how late a client notices is what is tried here"
+    )]
     thread::sleep(plan.notices_after);
     let unread = lab.unread(progress.port.load(Ordering::Relaxed))?;
     let asked = Instant::now();

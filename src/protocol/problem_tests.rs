@@ -13,6 +13,7 @@ fn contradiction(against: Against) -> Contradiction {
 }
 
 /// One of each.
+#[expect(clippy::too_many_lines, reason = "one of each")]
 fn all() -> Vec<Problem> {
     let field = "Upload-Offset";
     let expected = "a number";

@@ -319,7 +319,6 @@ fn settings() -> HttpSettings {
         memory_bytes: 1024 * 1024,
         batch_bytes: 16,
         read_buffer_bytes: 16,
-        read_buffer_bytes: 16,
         linger: Duration::from_secs(1),
         linger_bytes: 1024,
     }

@@ -243,6 +243,7 @@ async fn a_link_that_is_another_file_than_was_opened_is_refused() {
 
 /// A sync that would have to bring the directory to the device fails, because it is not there; the
 /// open file is.
+#[expect(clippy::disallowed_methods, reason = "a directory that is away for a moment")]
 fn syncs_its_directory(directory: &TempDir, id: UploadId, writer: &dyn BlobWriter) -> bool {
     let shard = file(directory, "running", id, "").parent().unwrap().to_owned();
     let aside = directory.path().join("aside");
