@@ -128,7 +128,7 @@ impl Shared {
             // Whoever wrote it may have gone before it could recover it.
             Ok(_lease) => {
                 let stored = self.load(id, owner)?;
-                Ok(self.recover_under_lease(stored).await?.session)
+                self.recovered_under_lease_to_look(stored).await
             }
             // If the writer is stuck, what is stored is true, if old: better than an error for a
             // passing state.

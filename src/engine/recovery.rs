@@ -104,8 +104,27 @@ impl Shared {
     /// recovery found, the record is told: older, but as true, unless it was never synced.
     pub(super) async fn recovered_to_look(&self, stored: Stored) -> Result<Session, EngineError> {
         let recorded = stored.session.clone();
+        let recovered = self.recovered(stored).await;
+        self.as_far_as_recorded(recorded, recovered)
+    }
+
+    /// As [`Shared::recovered_to_look`], for a caller who holds the lease.
+    pub(super) async fn recovered_under_lease_to_look(
+        &self,
+        stored: Stored,
+    ) -> Result<Session, EngineError> {
+        let recorded = stored.session.clone();
+        let recovered = self.recover_under_lease(stored).await;
+        self.as_far_as_recorded(recorded, recovered)
+    }
+
+    fn as_far_as_recorded(
+        &self,
+        recorded: Session,
+        recovered: Result<Stored, EngineError>,
+    ) -> Result<Session, EngineError> {
         let sound = recorded.synced() || *recorded.boot() == self.boot;
-        match self.recovered(stored).await {
+        match recovered {
             Err(EngineError::NoRoom { .. }) if sound && !recorded.is_complete() => Ok(recorded),
             recovered => Ok(recovered?.session),
         }

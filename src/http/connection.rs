@@ -71,6 +71,8 @@ struct Shared {
     offered_at: Mutex<Instant>,
     /// Bodies whose reader may not have taken yet all that was read for them.
     unread_bodies: AtomicUsize,
+    /// Whether the end of the connection is held back for them.
+    holds_end: AtomicBool,
     interim: Mutex<Interim>,
     interim_waiting: AtomicBool,
 }
@@ -123,6 +125,7 @@ impl Connection {
             offered: AtomicUsize::new(0),
             offered_at: Mutex::new(Instant::now()),
             unread_bodies: AtomicUsize::new(0),
+            holds_end: AtomicBool::new(false),
             interim: Mutex::new(Interim::default()),
             interim_waiting: AtomicBool::new(false),
         }))
@@ -303,20 +306,31 @@ impl Connection {
 
     /// A body is being read, and what was read for it has yet to be taken.
     pub(super) fn body_is_unread(&self) {
-        self.0.unread_bodies.fetch_add(1, Ordering::AcqRel);
+        self.0.unread_bodies.fetch_add(1, Ordering::SeqCst);
     }
 
     /// All that was read for the body has been taken, or nobody wants it any more.
     pub(super) fn body_is_read(&self) {
-        if self.0.unread_bodies.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // Only then: whoever waits for a body is asked whenever its connection is, so that waking it
+        // every time would be a loop.
+        if self.0.unread_bodies.fetch_sub(1, Ordering::SeqCst) == 1
+            && self.0.holds_end.swap(false, Ordering::SeqCst)
+        {
             self.wake();
         }
     }
 
     /// Whether the end of the connection has to wait: `actix-http` hands a body on in pieces of
     /// what it has read, and at the end of the connection drops what it has not handed on yet.
+    ///
+    /// Whoever is told so is woken when it is over.
     pub(super) fn holds_back_its_end(&self) -> bool {
-        self.framing() == Framing::Http1 && self.0.unread_bodies.load(Ordering::Acquire) > 0
+        let unread = || self.0.unread_bodies.load(Ordering::SeqCst) > 0;
+        if self.framing() != Framing::Http1 || !unread() {
+            return false;
+        }
+        self.0.holds_end.store(true, Ordering::SeqCst);
+        unread()
     }
 
     /// Interim answers that may be written now.
@@ -369,6 +383,30 @@ mod tests {
 
     fn connection(framing: Framing) -> Connection {
         Connection::new(Ends { peer: None, local: None, carrier: Carrier::Unix, framing }, 2)
+    }
+
+    /// How often something was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_waited_for_wakes_its_connection_only_if_the_end_waits_for_it() {
+        let (connection, woken) = (connection(Framing::Http1), Arc::new(Woken::default()));
+        let times = || woken.0.load(Ordering::SeqCst);
+        for (ends, wakes) in [(false, 0), (true, 1), (false, 1)] {
+            connection.wait(&Arc::clone(&woken).into());
+            connection.body_is_unread();
+            assert_eq!(ends && connection.holds_back_its_end(), ends);
+            connection.body_is_read();
+            assert_eq!(times(), wakes);
+            assert!(!connection.holds_back_its_end());
+        }
     }
 
     #[test]
