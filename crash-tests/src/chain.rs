@@ -270,6 +270,7 @@ fn explained(line: &str) -> bool {
     [
         // A creation that nobody was told of; its file goes at `storage.orphan_age`.
         "bytes without a record",
+        "a finished file without a record",
         // Labels trail the records by a moment, and are there for a lost session store only.
         "so a rebuild would miss it",
         // A deletion is recorded first; the rest of it is done again by the reaper.

@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ANOTHER_BOOT: &str = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id && shift && exec setpriv --pdeathsig KILL \"$@\"";
 
 /// Slots that anybody who is near may ask for.
-const SLOTS: &str =
-    "[{scheme='own',public_url='http://slots.example',service_url={path='/ask/here'}}]";
+pub(crate) const SLOTS: &str =
+    "{scheme='own',public_url='http://slots.example',service_url={path='/ask/here'}}";
 
 /// How the gateway is started.
 #[derive(Clone, Debug)]
@@ -127,8 +127,8 @@ impl Setup {
             ("TIDEGATE__STORAGE__CHECKPOINT_BYTES", "64KiB"),
             ("TIDEGATE__STORAGE__RESERVE", "16MiB"),
             ("TIDEGATE__LOG__LEVEL", "warn"),
-            ("TIDEGATE__XEP0363__TENANTS", SLOTS),
         ]);
+        command.env("TIDEGATE__XEP0363__TENANTS", format!("[{SLOTS}]"));
         command.envs(self.more.iter().map(|(name, value)| (name, value)));
     }
 

@@ -6,6 +6,7 @@ use sha2::Sha256;
 use crate::chance::{Chance, content};
 use crate::check;
 use crate::client::{Answer, Client};
+use crate::gateway::SLOTS;
 use crate::tally::{Loss, Tally};
 use crate::upload::{Upload, Way};
 
@@ -16,10 +17,11 @@ const KEPT: usize = 6;
 /// What the slots of this gateway are signed with.
 const SECRET: &str = "secret-of-slots-that-live-for-a-minute";
 
-/// The setting that makes the gateway know the slots.
+/// The setting that makes the gateway know the slots, those of the load among them.
 #[must_use]
 pub fn tenants() -> (&'static str, String) {
-    let tenants = format!("[{{scheme='prosody',secret='{SECRET}',base_path='/slots'}}]");
+    let signed = format!("{{scheme='prosody',secret='{SECRET}',base_path='/slots'}}");
+    let tenants = format!("[{SLOTS},{signed}]");
     ("TIDEGATE__XEP0363__TENANTS", tenants)
 }
 

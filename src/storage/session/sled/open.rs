@@ -113,6 +113,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
             ignore_what_is_not_the_log(path).map_err(unusable)?;
             attempt()
         }
+        Err(error) if is_damage(&error) && without_snapshots(path).map_err(unusable)? => attempt(),
         Err(StorageError::NoRoom) => {
             // The next try shall find again what this one did.
             drop(Ahead::of(path));
@@ -141,6 +142,32 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
 
 fn create(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn is_damage(error: &StorageError) -> bool {
+    let StorageError::Database(source) = error else { return false };
+    matches!(source.downcast_ref(), Some(SledTrouble::Damaged(_)))
+}
+
+/// Removes sled's snapshots, which it makes anew from its log; says whether there were any.
+///
+/// A power cut while sled writes one leaves a file without its bytes, and sled opens nothing
+/// then. Whether the log has everything is judged by its mark.
+fn without_snapshots(path: &Path) -> io::Result<bool> {
+    let mut any = false;
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            std::fs::remove_file(entry.path())?;
+            any = true;
+        }
+    }
+    if any {
+        tracing::warn!(
+            "the session database does not open with its snapshot: it is opened from its log"
+        );
+    }
+    Ok(any)
 }
 
 /// Renames what sled makes anew from its log: a damaged snapshot keeps it from opening a log that is sound.
