@@ -271,6 +271,10 @@ fn explained(line: &str) -> bool {
         // A creation that nobody was told of; its file goes at `storage.orphan_age`.
         "bytes without a record",
         "a finished file without a record",
+        // Hints are written before the record that confirms them, and go after it.
+        "the order of expiry has an entry of it, but it has no record",
+        "an owner's list has an entry of it, but the owner has no such upload",
+        "pieces of its record are there, but not the record",
         // Labels trail the records by a moment, and are there for a lost session store only.
         "so a rebuild would miss it",
         // A deletion is recorded first; the rest of it is done again by the reaper.
