@@ -101,7 +101,7 @@ impl Worker {
         let before = self.uploads.len();
         let mut two = [(); 2].map(|()| {
             let worker = Self::new(Chance::new(self.chance.number()));
-            Self { faults: self.faults, ..worker }
+            Self { faults: self.faults, leaves: self.leaves, ..worker }
         });
         std::thread::scope(|scope| {
             for worker in &mut two {

@@ -95,7 +95,7 @@ impl Tally {
 /// Head of the table that [`Tally::row`] fills.
 pub const HEAD: &str = "\
 | setting | power cuts | of these while it started | kills | looks | acknowledged bytes looked at \
-| lost | finished files compared | short or wrong | deleted that came back | starts failed \
+| finished files compared | lost | short or wrong | deleted that came back | starts failed \
 | unexplained by the doctor | wrong answers |\n\
 |---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
