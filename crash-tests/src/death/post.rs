@@ -120,8 +120,11 @@ impl Poster {
         let sent = if cut { body.len() / 2 } else { body.len() };
         let head = format!("PUT {}?v2={}", slot.path, slot.token);
         match client.send_part(&head, "Content-Type: application/octet-stream\r\n", &body, sent) {
-            // 409: the PUT that was cut off by a death had come to its end.
-            Ok(answer) if [201, 409].contains(&answer.status) => slot.stored = true,
+            // The PUT that was cut off by a death had come to its end, or a newer one has the upload.
+            Ok(answer) if answer.status == 409 => {
+                slot.stored |= String::from_utf8_lossy(&answer.body).contains("slot-complete");
+            }
+            Ok(answer) if answer.status == 201 => slot.stored = true,
             Ok(answer) => self.odd("a slot", &answer),
             Err(_) => {}
         }
