@@ -113,7 +113,14 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
             ignore_what_is_not_the_log(path).map_err(unusable)?;
             attempt()
         }
-        Err(error) if is_damage(&error) && without_snapshots(path).map_err(unusable)? => attempt(),
+        // Without syncs there is no mark to tell what a log without its snapshot has lost.
+        Err(error)
+            if settings.sync
+                && is_damage(&error)
+                && without_snapshots(path).map_err(unusable)? =>
+        {
+            attempt()
+        }
         Err(StorageError::NoRoom) => {
             // The next try shall find again what this one did.
             drop(Ahead::of(path));
