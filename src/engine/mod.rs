@@ -25,6 +25,7 @@
 //! | `recovery` | what a crash left behind |
 //! | `sound` | what of a blob is still what arrived, by its sums |
 //! | `sweep` | recovery of every session after the start |
+//! | `unsettled` | which uploads are recovered before they are used again all the same |
 //! | `reaper` | what expired, and orphans |
 //! | `scribe` | labels beside the blobs, trailing the session store |
 //! | `events` | what happened, for metrics |
@@ -57,15 +58,15 @@ mod terminate;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod unsettled;
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::storage::{BlobStore, Joining, Room, SessionStore, StorageError};
-use crate::upload::{BootId, Limits, UploadId};
+use crate::upload::{BootId, Limits};
 
 pub use adopt::{AdoptOrder, Adopted};
 pub use append::AppendOrder;
@@ -83,6 +84,7 @@ use events::Observer;
 use lease::Leases;
 use quota::Quotas;
 use scribe::Scribe;
+use unsettled::Unsettled;
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -124,10 +126,7 @@ struct Shared {
     /// Whether the sweep after the start has looked at every session: until then each is checked
     /// when it is asked for.
     recovered: AtomicBool,
-    /// Uploads whose record may be behind their blob, because a commit was refused: they are
-    /// recovered as after a crash before they are used again.
-    behind: Mutex<HashSet<UploadId>>,
-    stragglers: Mutex<sweep::Stragglers>,
+    unsettled: Unsettled,
     runtime: Handle,
 }
 
@@ -174,8 +173,7 @@ impl Engine {
             quotas: Quotas::default(),
             differing: read::Differing::default(),
             recovered: AtomicBool::new(false),
-            behind: Mutex::default(),
-            stragglers: Mutex::default(),
+            unsettled: Unsettled::default(),
             runtime: runtime.handle().clone(),
             sessions: parts.sessions,
             blobs: parts.blobs,

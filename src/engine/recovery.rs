@@ -11,11 +11,11 @@
 //! - **Published, but not committed as complete**: it was whole, and is finished now.
 //!
 //! `sweep` asks them for every session after the start; until it is through, they are asked for a
-//! session before it is used, and after that for those on which the sweep failed.
+//! session before it is used, and after that for those that are `unsettled`: the sweep failed on them, or
+//! a commit was refused.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::storage::{BlobReader, BlobState, Revision, StorageError, Stored, Tail};
 use crate::upload::transition::Progress;
@@ -74,7 +74,7 @@ impl Shared {
     ) {
         let id = session.id();
         if seen.is_some() {
-            self.behind().insert(id);
+            self.unsettled.note(id);
         } else if matches!(why, StorageError::NoRoom)
             && let Err(error) = self.blobs.delete(id).await
         {
@@ -82,18 +82,12 @@ impl Shared {
         }
     }
 
-    fn behind(&self) -> MutexGuard<'_, HashSet<UploadId>> {
-        // A panic cannot leave a set half-changed.
-        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn needs_recovery(&self, session: &Session) -> bool {
         match session.phase() {
             Phase::Receiving => {
                 *session.boot() != self.boot
                     || !self.recovered.load(Ordering::Acquire)
-                    || self.behind().contains(&session.id())
-                    || self.stragglers().has(session.id())
+                    || self.unsettled.has(session.id())
             }
             Phase::Complete => !session.synced() && *session.boot() != self.boot,
             Phase::Assembling | Phase::Gone(_) => false,
@@ -156,7 +150,7 @@ impl Shared {
     pub(super) async fn settle(&self, stored: Stored) -> Result<Stored, EngineError> {
         let id = stored.session.id();
         let recovered = self.brought_to_agree(stored).await?;
-        self.stragglers().forget(id);
+        self.unsettled.forget(id);
         Ok(recovered)
     }
 
@@ -191,7 +185,6 @@ impl Shared {
         session: Session,
     ) -> Result<Stored, EngineError> {
         if session == stored.session {
-            self.behind().remove(&session.id());
             return Ok(stored);
         }
         let (id, before) = (session.id(), stored.session.offset());
@@ -210,7 +203,6 @@ impl Shared {
                 return Err(error.into());
             }
         };
-        self.behind().remove(&id);
         self.scribe.note(&session).await;
         Ok(Stored { session, revision })
     }

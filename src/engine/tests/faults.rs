@@ -1,5 +1,6 @@
 //! Stores that fail: nothing is acknowledged that is not there.
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
