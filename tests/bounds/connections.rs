@@ -53,9 +53,10 @@ fn behind_a_trusted_proxy_requests_of_each_client_are_counted_and_connections_ar
         head_of_answer(&mut stream)
     };
     let mut patch = connect(&gateway);
-    begin_patch(&mut patch, &path, 4, "X-Forwarded-For: 192.0.2.1\r\n");
-    until("a request in progress counts", || ask("192.0.2.1").starts_with("HTTP/1.1 429"));
-    assert!(ask("192.0.2.1").to_lowercase().contains("retry-after: 1"));
+    begin_patch(&mut patch, &path, 4, "X-Forwarded-For: 192.0.2.1\r\nExpect: 100-continue\r\n");
+    assert!(head_of_answer(&mut patch).starts_with("HTTP/1.1 100"), "it is in progress");
+    let refusal = ask("192.0.2.1").to_lowercase();
+    assert!(refusal.starts_with("http/1.1 429") && refusal.contains("retry-after: 1"), "{refusal}");
     assert!(ask("192.0.2.2").starts_with("HTTP/1.1 2"));
     patch.write_all(b"kept").unwrap();
     assert!(head_of_answer(&mut patch).starts_with("HTTP/1.1 204"), "nothing was disturbed");
