@@ -109,7 +109,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "http",
-        may_use: &["upload", "protocol", "engine", "auth", "slots"],
+        may_use: &["upload", "protocol", "engine", "auth", "slots", "network"],
         tests_may_use: &["storage"],
         may_not_name: &[VAGUE, DATABASES],
         except: &[],
@@ -117,6 +117,13 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "xmpp",
         may_use: &["upload", "protocol", "engine", "slots"],
+        tests_may_use: &[],
+        may_not_name: &[ACTIX, VAGUE, DATABASES],
+        except: &[],
+    },
+    Layer {
+        name: "network",
+        may_use: &[],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         except: &[],
@@ -131,7 +138,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "server",
         may_use: &[
-            "upload", "protocol", "storage", "engine", "auth", "slots", "http", "xmpp", "config",
+            "upload", "protocol", "storage", "engine", "auth", "slots", "http", "xmpp", "network",
+            "config",
         ],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],

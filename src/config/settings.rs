@@ -19,10 +19,12 @@ use super::size::Size;
 
 mod auth;
 mod defaults;
+mod streaming;
 mod xep0363;
 
 pub use super::quota::QuotaSettings;
 pub use auth::{Auth, ForwardAuth, JwtAuth, KeyAlgorithm, KeySettings, LinkAuth};
+pub use streaming::Streaming;
 pub use xep0363::Xep0363;
 
 /// Everything that can be set.
@@ -53,6 +55,8 @@ pub struct Settings {
     pub storage: Storage,
     /// Threads and buffers.
     pub performance: Performance,
+    /// How bodies are streamed, and what is measured for it.
+    pub streaming: Streaming,
     /// What is written to standard error.
     pub log: Log,
 }

@@ -24,6 +24,10 @@ use super::labels::{
 };
 use super::process::ProcessCollector;
 
+mod network;
+
+use network::Network;
+
 pub use super::labels::RequestMethod;
 
 /// The `Content-Type` of [`Metrics::encode`].
@@ -43,6 +47,7 @@ pub struct Metrics {
     slots: Family<Decided, Counter>,
     requests: Family<OfRequest, Counter>,
     durations: Durations,
+    pub(super) network: Network,
 }
 
 /// What happens to uploads.
@@ -96,7 +101,9 @@ impl Metrics {
             durations.clone(),
         );
         own.register_collector(Box::new(ConnectionCollector(connections)));
-        Arc::new(Self { registry, uploads, slots, requests, durations })
+        let network = Network::default();
+        network.register(own);
+        Arc::new(Self { registry, uploads, slots, requests, durations, network })
     }
 
     /// Takes note of a request and its answer; without a status it was given up by the client.

@@ -22,6 +22,7 @@ use super::banner::{Banner, Bound};
 use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
+use super::network::Network;
 use super::shutdown::{Signals, Wish};
 use super::{descriptors, notify, orphans, wiring};
 
@@ -87,6 +88,7 @@ pub(super) struct Started {
     pub(super) engine: Engine,
     pub(super) sides: Sides,
     pub(super) guard: Guard,
+    pub(super) network: Network,
     /// Not started yet.
     pub(super) components: Components,
 }
@@ -105,8 +107,8 @@ async fn live(
     mut signals: Signals,
     settings: &Settings,
 ) -> Result<(), ServerError> {
-    let Started { engine, sides: Sides { uploads, operators, stopping }, guard, components } =
-        started;
+    let Started { engine, sides, guard, network, components } = started;
+    let Sides { uploads, operators, stopping } = sides;
     let bound = settings.timeouts.shutdown.get();
     let stoppers = [uploads.stopper(), operators.stopper()];
     let certificates = uploads.certificates();
@@ -122,6 +124,7 @@ async fn live(
             }
             () = attend(&mut signals, &certificates, &guard) => {}
             () = guard.follow(settings.auth.jwt.reload_interval.get()) => {}
+            () = network.follow() => {}
             () = notify::watchdog() => {}
             () = orphans::let_go() => {}
         }
