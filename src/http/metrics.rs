@@ -24,6 +24,10 @@ use super::labels::{
 };
 use super::process::ProcessCollector;
 
+mod arms;
+
+pub use arms::ArmMetrics;
+
 pub use super::labels::RequestMethod;
 
 /// The `Content-Type` of [`Metrics::encode`].
@@ -43,6 +47,7 @@ pub struct Metrics {
     slots: Family<Decided, Counter>,
     requests: Family<OfRequest, Counter>,
     durations: Durations,
+    arms: ArmMetrics,
 }
 
 /// What happens to uploads.
@@ -96,7 +101,15 @@ impl Metrics {
             durations.clone(),
         );
         own.register_collector(Box::new(ConnectionCollector(connections)));
-        Arc::new(Self { registry, uploads, slots, requests, durations })
+        let arms = ArmMetrics::default();
+        arms.register(own);
+        Arc::new(Self { registry, uploads, slots, requests, durations, arms })
+    }
+
+    /// Where fitted and fixed transfers are counted.
+    #[must_use]
+    pub fn arms(&self) -> ArmMetrics {
+        self.arms.clone()
     }
 
     /// Takes note of a request and its answer; without a status it was given up by the client.

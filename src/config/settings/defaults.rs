@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{
     Cors, Durability, ForwardAuth, JwtAuth, LinkAuth, Log, LogFormat, LogLevel, Network,
-    Performance, Server, Storage, Timeouts, Tls, Tus, Uploads,
+    Performance, Server, Storage, Streaming, Timeouts, Tls, Tus, Uploads,
 };
 use crate::config::quota::Count;
 use crate::config::{Listen, Size, Span};
@@ -163,12 +163,25 @@ impl Default for Storage {
 impl Default for Performance {
     fn default() -> Self {
         Self {
+            adaptive_buffers: true,
+            rollout: 90,
+            min_buffer_size: Size::kib(16),
+            max_buffer_size: Size::mib(1),
+            rollback_window: Span::hours(1),
+            rollback_margin: 10,
+            rollback_transfers: 200,
             batch_size: Size::kib(256),
             read_buffer: Size::kib(256),
             memory_budget: Size::mib(256),
             engine_threads: 2,
             blocking_threads: 32,
         }
+    }
+}
+
+impl Default for Streaming {
+    fn default() -> Self {
+        Self { adaptive_streaming: true }
     }
 }
 
