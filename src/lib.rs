@@ -12,8 +12,9 @@
 //! | [`engine`] | `upload`, `tuning`, `storage` | one verb per file; transfers, takeover, recovery, reaper |
 //! | [`auth`] | `upload`, `protocol` | who may do what: tokens, keys, links, the application's word |
 //! | [`slots`] | `upload`, `protocol`, `engine` | the desk: makes slots for XMPP users, whichever door they came by |
-//! | [`http`] | `upload`, `protocol`, `tuning`, `engine`, `auth`, `slots` | actix: routes, thin handlers, body pump, listeners |
+//! | [`http`] | `upload`, `protocol`, `tuning`, `engine`, `auth`, `slots`, `network` | actix: routes, thin handlers, body pump, listeners |
 //! | [`xmpp`] | `upload`, `protocol`, `engine`, `slots` | the external component: stanzas in, slots out |
+//! | [`network`] | – | what the kernel says: how connections do, which addresses this machine has |
 //! | [`config`] | – | settings, parsed once into types |
 //! | [`server`] | all of them | the composition root: the only place that names an adapter |
 //! | [`cli`] | `server`, `config` | commands |
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod http;
+pub mod network;
 pub mod protocol;
 pub mod server;
 pub mod slots;

@@ -116,7 +116,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "http",
-        may_use: &["upload", "protocol", "tuning", "engine", "auth", "slots"],
+        may_use: &["upload", "protocol", "tuning", "engine", "auth", "slots", "network"],
         tests_may_use: &["storage"],
         may_not_name: &[VAGUE, DATABASES],
         except: &[],
@@ -124,6 +124,13 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "xmpp",
         may_use: &["upload", "protocol", "engine", "slots"],
+        tests_may_use: &[],
+        may_not_name: &[ACTIX, VAGUE, DATABASES],
+        except: &[],
+    },
+    Layer {
+        name: "network",
+        may_use: &[],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         except: &[],
@@ -139,7 +146,7 @@ const LAYERS: &[Layer] = &[
         name: "server",
         may_use: &[
             "upload", "protocol", "tuning", "storage", "engine", "auth", "slots", "http", "xmpp",
-            "config",
+            "network", "config",
         ],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],

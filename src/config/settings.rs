@@ -19,10 +19,12 @@ use super::size::Size;
 
 mod auth;
 mod defaults;
+mod streaming;
 mod xep0363;
 
 pub use super::quota::QuotaSettings;
 pub use auth::{Auth, ForwardAuth, JwtAuth, KeyAlgorithm, KeySettings, LinkAuth};
+pub use streaming::Streaming;
 pub use xep0363::Xep0363;
 
 /// Everything that can be set.
@@ -53,7 +55,7 @@ pub struct Settings {
     pub storage: Storage,
     /// Threads and buffers.
     pub performance: Performance,
-    /// How streams follow their clients.
+    /// How bodies are streamed, and what is measured for it.
     pub streaming: Streaming,
     /// What is written to standard error.
     pub log: Log,
@@ -272,14 +274,6 @@ pub struct Performance {
     pub engine_threads: usize,
     /// Most threads that wait for the disk at once.
     pub blocking_threads: usize,
-}
-
-/// `[streaming]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Streaming {
-    /// Whether a fitted buffer follows what is measured while its transfer lasts.
-    pub adaptive_streaming: bool,
 }
 
 /// `[log]`

@@ -19,7 +19,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::engine::Transfer;
 use crate::protocol::problem::Problem;
-use crate::tuning::Direction;
+use crate::tuning::{Direction, PathMeasure};
 use crate::upload::{Metadata, Session, UploadOffset};
 
 use super::connection::Connection;
@@ -28,7 +28,7 @@ use super::gateway::Gateway;
 use super::memory::{Budget, Held};
 use super::pace::{Pace, Slowness};
 use super::settings::HttpSettings;
-use super::tuner::{Course, Move};
+use super::tuner::{Course, Move, measured_path};
 
 /// Most pieces of one batch: what one vectored write takes. Bounds what tiny chunks can cost.
 const MAX_PIECES: usize = 1024;
@@ -173,7 +173,7 @@ impl<S: Source> Body<S> {
                     let device = now.saturating_duration_since(started);
                     pace.progressed(bytes, device, now);
                     let moved = Move { bytes, device, waited: Duration::ZERO };
-                    room.course.moved(moved, now, || None);
+                    room.course.moved(moved, now, || self.attention.path());
                     if let Some(slowness) = pace.judge(now) {
                         return Err(halted(transfer, cut(slowness)).await);
                     }
@@ -335,6 +335,11 @@ impl Attention {
         let mut attention = Self { connection, attending: Attending::Waiting };
         attention.turn(Attending::Elsewhere);
         attention
+    }
+
+    /// What the kernel says of the path to the client, if anything.
+    fn path(&self) -> Option<PathMeasure> {
+        self.connection.as_ref().and_then(measured_path)
     }
 
     fn turn(&mut self, attending: Attending) {

@@ -25,8 +25,10 @@ use super::labels::{
 use super::process::ProcessCollector;
 
 mod arms;
+mod network;
 
 pub use arms::ArmMetrics;
+use network::Network;
 
 pub use super::labels::RequestMethod;
 
@@ -48,6 +50,7 @@ pub struct Metrics {
     requests: Family<OfRequest, Counter>,
     durations: Durations,
     arms: ArmMetrics,
+    pub(super) network: Network,
 }
 
 /// What happens to uploads.
@@ -103,7 +106,9 @@ impl Metrics {
         own.register_collector(Box::new(ConnectionCollector(connections)));
         let arms = ArmMetrics::default();
         arms.register(own);
-        Arc::new(Self { registry, uploads, slots, requests, durations, arms })
+        let network = Network::default();
+        network.register(own);
+        Arc::new(Self { registry, uploads, slots, requests, durations, arms, network })
     }
 
     /// Where fitted and fixed transfers are counted.

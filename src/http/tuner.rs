@@ -13,6 +13,7 @@ use crate::tuning::{
 };
 use crate::upload::UploadId;
 
+use super::connection::Connection;
 use super::metrics::ArmMetrics;
 
 /// Of so many writes the processor time of one is measured: asking the kernel costs as much as writing a
@@ -163,6 +164,13 @@ impl fmt::Debug for Tuner {
         let settings = self.plan().settings;
         formatter.debug_struct("Tuner").field("settings", &settings).finish_non_exhaustive()
     }
+}
+
+/// What the kernel says of the path by which a connection came, if anything.
+pub(super) fn measured_path(connection: &Connection) -> Option<PathMeasure> {
+    let sample = connection.path()?;
+    let rtt = sample.min_rtt.unwrap_or(sample.rtt);
+    Some(PathMeasure { rtt, delivery_rate: sample.delivery_rate_bytes_per_second })
 }
 
 /// A finding in words.

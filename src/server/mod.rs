@@ -8,6 +8,7 @@
 //! | `data_dir` | the data directory, locked for one process |
 //! | `descriptors` | how many files and connections the process may have open |
 //! | `secret` | the secret of a data directory, and the keys made from it |
+//! | `network` | what the kernel says about the network, for as long as the gateway runs |
 //! | `links` | makes upload links |
 //! | `boot` | which start of the kernel this is |
 //! | `telemetry` | logs |
@@ -39,6 +40,7 @@ mod doors;
 pub mod error;
 pub mod import;
 pub mod links;
+mod network;
 pub mod notify;
 mod orphans;
 pub mod outside;

@@ -23,6 +23,7 @@ use super::banner::{Banner, Bound};
 use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
+use super::network::Network;
 use super::reload::Reloading;
 use super::shutdown::{Signals, Wish};
 use super::{descriptors, notify, orphans, wiring};
@@ -94,6 +95,7 @@ pub(super) struct Started {
     pub(super) engine: Engine,
     pub(super) sides: Sides,
     pub(super) guard: Guard,
+    pub(super) network: Network,
     /// Not started yet.
     pub(super) components: Components,
 }
@@ -115,7 +117,7 @@ async fn live(
     settings: &Settings,
     reloading: &Reloading<'_>,
 ) -> Result<(), ServerError> {
-    let Started { engine, sides, guard, components } = started;
+    let Started { engine, sides, guard, network, components } = started;
     let Sides { uploads, operators, stopping, tuner } = sides;
     let bound = settings.timeouts.shutdown.get();
     let stoppers = [uploads.stopper(), operators.stopper()];
@@ -132,6 +134,7 @@ async fn live(
             }
             () = attend(&mut signals, &certificates, &guard, || reloading.reload(&tuner)) => {}
             () = guard.follow(settings.auth.jwt.reload_interval.get()) => {}
+            () = network.follow() => {}
             () = notify::watchdog() => {}
             () = orphans::let_go() => {}
         }

@@ -158,7 +158,7 @@ mod tests {
         let path = PathMeasure { rtt: Duration::from_millis(600), delivery_rate: None };
         assert_eq!(next(64 * KIB, &Measure { path: Some(path), ..at(1_000_000) }), 512 * KIB);
         let path = PathMeasure { rtt: Duration::ZERO, delivery_rate: Some(10_000_000) };
-        assert_eq!(next(64 * KIB, &Measure { path: Some(path), ..at(1_000_000) }), 512 * KIB);
+        assert_eq!(next(64 * KIB, &Measure { path: Some(path), ..at(1_000_000) }), 128 * KIB);
     }
 
     #[test]

@@ -37,19 +37,21 @@ pub struct Measure {
 /// What the kernel says of the path to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathMeasure {
-    /// Time for a round trip.
+    /// Time for a round trip on a path without queues.
     pub rtt: Duration,
     /// At which rate the client took what was sent, in bytes per second.
     pub delivery_rate: Option<u64>,
 }
 
 impl Measure {
-    /// Bytes per second. The kernel's word counts where it is the higher one: what was counted
-    /// also has the pauses in which nothing was there to be sent.
+    /// Bytes per second. The kernel's word counts where it is the higher one, because what was counted also
+    /// has the pauses in which nothing was there to be sent; but for no more than twice as much, because a short
+    /// burst into somebody's buffers is not what a client can do.
     #[must_use]
     pub fn rate(&self) -> u64 {
         let counted = per_second(self.bytes, self.took);
-        self.path.and_then(|path| path.delivery_rate).unwrap_or(0).max(counted)
+        let told = self.path.and_then(|path| path.delivery_rate).unwrap_or(0);
+        told.min(counted.saturating_mul(2)).max(counted)
     }
 }
 
