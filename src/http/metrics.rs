@@ -24,8 +24,10 @@ use super::labels::{
 };
 use super::process::ProcessCollector;
 
+mod arms;
 mod network;
 
+pub use arms::ArmMetrics;
 use network::Network;
 
 pub use super::labels::RequestMethod;
@@ -47,6 +49,7 @@ pub struct Metrics {
     slots: Family<Decided, Counter>,
     requests: Family<OfRequest, Counter>,
     durations: Durations,
+    arms: ArmMetrics,
     pub(super) network: Network,
 }
 
@@ -101,9 +104,17 @@ impl Metrics {
             durations.clone(),
         );
         own.register_collector(Box::new(ConnectionCollector(connections)));
+        let arms = ArmMetrics::default();
+        arms.register(own);
         let network = Network::default();
         network.register(own);
-        Arc::new(Self { registry, uploads, slots, requests, durations, network })
+        Arc::new(Self { registry, uploads, slots, requests, durations, arms, network })
+    }
+
+    /// Where fitted and fixed transfers are counted.
+    #[must_use]
+    pub fn arms(&self) -> ArmMetrics {
+        self.arms.clone()
     }
 
     /// Takes note of a request and its answer; without a status it was given up by the client.
