@@ -53,6 +53,8 @@ pub struct Settings {
     pub storage: Storage,
     /// Threads and buffers.
     pub performance: Performance,
+    /// What happens to bytes on their way.
+    pub streaming: Streaming,
     /// What is written to standard error.
     pub log: Log,
 }
@@ -167,6 +169,10 @@ pub struct Uploads {
     pub chunksize: Size,
     /// Most chunks of an upload.
     pub max_chunks: u32,
+    /// Whether an upload that was cut can be continued.
+    pub resumableuploadsenabled: bool,
+    /// How often an operation of the device that failed in passing is tried again.
+    pub maxretries: u32,
     /// Path that takes HTML forms, without a trailing slash.
     #[serde(with = "absent::none")]
     pub form_path: Option<String>,
@@ -202,6 +208,8 @@ pub struct Network {
     pub min_rate: Size,
     /// After an early refusal at most this much is read on.
     pub linger_size: Size,
+    /// Uploads of which it is remembered by which way they came.
+    pub remembered_paths: usize,
 }
 
 /// `[storage]`
@@ -256,6 +264,14 @@ pub struct Performance {
     pub engine_threads: usize,
     /// Most threads that wait for the disk at once.
     pub blocking_threads: usize,
+}
+
+/// `[streaming]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Streaming {
+    /// Whether the device is given another chance when it failed in passing.
+    pub automatic_retry: bool,
 }
 
 /// `[log]`

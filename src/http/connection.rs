@@ -50,6 +50,7 @@ struct Shared {
     ends: Ends,
     /// More requests in progress end the connection.
     max_running: usize,
+    opened: Instant,
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
     /// How many had been read when the last request ended.
@@ -113,6 +114,7 @@ impl Connection {
         Self(Arc::new(Shared {
             ends,
             max_running,
+            opened: Instant::now(),
             read_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
             read_before: AtomicU64::new(0),
@@ -153,6 +155,11 @@ impl Connection {
     #[must_use]
     pub fn framing(&self) -> Framing {
         self.0.ends.framing
+    }
+
+    /// When it was opened, if the request in progress is its first one.
+    pub(super) fn opened_for_this_request(&self) -> Option<Instant> {
+        (self.turn() <= 1).then_some(self.0.opened)
     }
 
     /// Bytes that were read from it, heads and framing included, encryption not.

@@ -17,6 +17,7 @@ use super::arrival;
 use super::memory::Memory;
 use super::service_url::ServiceUrl;
 use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
+use super::switches::Switches;
 
 /// The engine and how it is offered over HTTP; one per process, shared by every worker.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Gateway {
     pub(super) cors: CorsPolicy,
     /// What bodies on their way may take.
     pub(super) memory: Memory,
+    /// By which way each upload came last.
+    pub(super) switches: Switches,
     /// Chunk headers, if they are on.
     pub(super) chunks: Option<Chunking>,
     /// Where ejabberd asks for slots.
@@ -80,6 +83,7 @@ impl Gateway {
         });
         let service_urls = Vec::new();
         let memory = Memory::new(settings.memory_bytes);
+        let switches = Switches::new(settings.remembered_paths);
         Ok(Self {
             engine,
             authority,
@@ -87,6 +91,7 @@ impl Gateway {
             profile,
             cors,
             memory,
+            switches,
             chunks,
             service_urls,
             outside,

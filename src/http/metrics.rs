@@ -23,6 +23,9 @@ use super::labels::{
     Decided, DecisionLabel, DepartureLabel, EndingLabel, How, OfMethod, OfRequest, StatusClass, Why,
 };
 use super::process::ProcessCollector;
+use passage::Passage;
+
+mod passage;
 
 pub use super::labels::RequestMethod;
 
@@ -43,6 +46,7 @@ pub struct Metrics {
     slots: Family<Decided, Counter>,
     requests: Family<OfRequest, Counter>,
     durations: Durations,
+    passage: Passage,
 }
 
 /// What happens to uploads.
@@ -96,7 +100,8 @@ impl Metrics {
             durations.clone(),
         );
         own.register_collector(Box::new(ConnectionCollector(connections)));
-        Arc::new(Self { registry, uploads, slots, requests, durations })
+        let passage = Passage::registered_in(own);
+        Arc::new(Self { registry, uploads, slots, requests, durations, passage })
     }
 
     /// Takes note of a request and its answer; without a status it was given up by the client.
@@ -171,6 +176,8 @@ impl Observer for Metrics {
             Event::Flushed => {
                 uploads.store_flushes.inc();
             }
+            Event::ClientSwitched { how, took } => self.passage.switched(how, took),
+            Event::Retried(outcome) => self.passage.retried(outcome),
         }
     }
 }
@@ -264,6 +271,8 @@ mod tests {
     use actix_web::http::Method;
 
     use super::*;
+    use crate::engine::events::Switch;
+    use crate::storage::Retried;
 
     fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
@@ -281,6 +290,8 @@ mod tests {
             Event::Departed(Departure::Expired),
             Event::Recovered { bytes: 5 },
             Event::Flushed,
+            Event::Retried(Retried::Succeeded),
+            Event::ClientSwitched { how: Switch::Address, took: Duration::from_millis(3) },
         ] {
             metrics.observe(event);
         }
@@ -295,6 +306,10 @@ mod tests {
             ("tidegate_departed_total{why=\"expired\"}", "1"),
             ("tidegate_recovered_bytes_total", "5"),
             ("tidegate_store_flushes_total", "1"),
+            ("tidegate_storage_retries_total{outcome=\"succeeded\"}", "1"),
+            ("tidegate_client_switches_total{how=\"address\"}", "1"),
+            ("tidegate_client_switches_total{how=\"transport\"}", "0"),
+            ("tidegate_client_switch_duration_seconds_count", "1"),
             ("tidegate_connections_open", "0"),
             ("tidegate_connections_refused_total", "0"),
         ] {

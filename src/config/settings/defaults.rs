@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{
     Cors, Durability, ForwardAuth, JwtAuth, LinkAuth, Log, LogFormat, LogLevel, Network,
-    Performance, Server, Storage, Timeouts, Tls, Tus, Uploads,
+    Performance, Server, Storage, Streaming, Timeouts, Tls, Tus, Uploads,
 };
 use crate::config::quota::Count;
 use crate::config::{Listen, Size, Span};
@@ -114,6 +114,8 @@ impl Default for Uploads {
             chunkeduploadsenabled: true,
             chunksize: Size::mb(5),
             max_chunks: 1_000_000,
+            resumableuploadsenabled: true,
+            maxretries: 5,
             form_path: Some("/upload".to_owned()),
         }
     }
@@ -138,6 +140,7 @@ impl Default for Network {
             keepaliveinterval: Span::seconds(15),
             min_rate: Size::bytes(0),
             linger_size: Size::mib(64),
+            remembered_paths: 10_000,
         }
     }
 }
@@ -169,6 +172,12 @@ impl Default for Performance {
             engine_threads: 2,
             blocking_threads: 32,
         }
+    }
+}
+
+impl Default for Streaming {
+    fn default() -> Self {
+        Self { automatic_retry: true }
     }
 }
 
