@@ -22,9 +22,9 @@ use crate::protocol::problem::Problem;
 use crate::tuning::{Direction, PathMeasure};
 use crate::upload::{Metadata, Session, UploadOffset};
 
+use super::call::Call;
 use super::connection::Connection;
 use super::failure::{Failure, after_settling};
-use super::gateway::Gateway;
 use super::memory::{Budget, Held};
 use super::pace::{Pace, Slowness};
 use super::settings::HttpSettings;
@@ -143,8 +143,9 @@ impl<S: Source> Body<S> {
     pub(super) async fn pour(
         mut self,
         mut transfer: Transfer,
-        gateway: &Gateway,
+        call: &Call<'_>,
     ) -> Result<Session, Failure> {
+        let (gateway, mut is_new) = (call.gateway, true);
         let settings = &gateway.settings;
         let mut pace = Pace::new(settings, Instant::now());
         let mut ticks = interval(pace.tick());
@@ -168,6 +169,9 @@ impl<S: Source> Body<S> {
                     if let Err(failed) = written {
                         let settled = transfer.halt().await.map(|session| session.offset());
                         return Err(after_settling(failed, settled).into());
+                    }
+                    if std::mem::take(&mut is_new) {
+                        call.was_accepted(transfer.id());
                     }
                     let now = Instant::now();
                     let device = now.saturating_duration_since(started);

@@ -18,6 +18,7 @@ use super::memory::Memory;
 use super::metrics::ArmMetrics;
 use super::service_url::ServiceUrl;
 use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
+use super::switches::Switches;
 use super::tuner::Tuner;
 
 /// The engine and how it is offered over HTTP; one per process, shared by every worker.
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub(super) memory: Memory,
     /// How large the buffers of transfers are.
     pub(super) tuner: Tuner,
+    /// By which way each upload came last.
+    pub(super) switches: Switches,
     /// Chunk headers, if they are on.
     pub(super) chunks: Option<Chunking>,
     /// Where ejabberd asks for slots.
@@ -85,6 +88,7 @@ impl Gateway {
         let service_urls = Vec::new();
         let memory = Memory::new(settings.memory_bytes);
         let tuner = Tuner::new(settings.tuning, settings.lots.clone(), ArmMetrics::default());
+        let switches = Switches::new(settings.remembered_paths);
         Ok(Self {
             engine,
             authority,
@@ -93,6 +97,7 @@ impl Gateway {
             cors,
             memory,
             tuner,
+            switches,
             chunks,
             service_urls,
             outside,
