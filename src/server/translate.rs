@@ -236,13 +236,12 @@ mod tests {
 
     #[test]
     fn the_device_gets_as_many_chances_as_are_set_and_none_when_that_is_off() {
-        let retries = |text: &str| {
-            let settings: Settings = toml::from_str(text).unwrap();
-            engine(&settings).storage_retries
-        };
-        assert_eq!(retries(""), 5);
-        assert_eq!(retries("[uploads]\nmaxretries = 2"), 2);
-        assert_eq!(retries("[streaming]\nautomatic_retry = false"), 0);
+        let mut settings = Settings::default();
+        assert_eq!(engine(&settings).storage_retries, 5);
+        settings.uploads.maxretries = 2;
+        assert_eq!(engine(&settings).storage_retries, 2);
+        settings.streaming.automatic_retry = false;
+        assert_eq!(engine(&settings).storage_retries, 0);
     }
 
     #[test]
