@@ -17,6 +17,7 @@
 //! | `download` | `GET`, and the download side of `HEAD` |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
+//! | `lull` | when a body is not read because the network changes, or can bring nothing more |
 //! | `memory` | how much all bodies together may take |
 //! | `file_body` | the other way: stretches of a file as a response body |
 //! | `expect` | `Expect: 100-continue`: refusals before the body is sent |
@@ -69,6 +70,7 @@ mod gateway;
 mod interlude;
 mod labels;
 pub mod listener;
+mod lull;
 mod memory;
 pub mod metrics;
 mod open_connections;
