@@ -8,6 +8,7 @@ pub mod lab;
 pub mod moved;
 pub mod phase;
 pub mod resume;
+pub mod shape;
 pub mod slow;
 pub mod switch;
 pub mod tally;

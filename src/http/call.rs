@@ -1,6 +1,7 @@
 //! One request: its head, where it came in, and who asks.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{RequestHead as ActixHead, Version};
@@ -19,8 +20,10 @@ use crate::protocol::tus::append::{self, Append};
 use crate::protocol::tus::create::{self, Create};
 use crate::upload::{Owner, UploadId, UploadLength};
 
+use super::connection::Connection;
 use super::failure::{Failure, denied};
 use super::gateway::Gateway;
+use super::switches::{Path, Switched};
 
 /// A request, as the handlers see it.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(super) struct Call<'a> {
     query: Option<&'a str>,
     /// The client's address, as far as it is known.
     client: Option<IpAddr>,
+    /// The way by which it came.
+    way: Path,
 }
 
 impl<'a> Call<'a> {
@@ -47,7 +52,26 @@ impl<'a> Call<'a> {
         let (mut place, client) = gateway.arrival(&head, peer);
         let (upload, query) = (upload_in(head.path), request.uri.query());
         place.link = gateway.authority.link_in(query).map(ToOwned::to_owned);
-        Self { gateway, head, method, place, upload, query, client }
+        let way = gateway.switches.path(client, None);
+        Self { gateway, head, method, place, upload, query, client, way }
+    }
+
+    /// The same, by this connection.
+    pub(super) fn by(self, connection: Option<&Connection>) -> Self {
+        Self { way: self.gateway.switches.path(self.client, connection), ..self }
+    }
+
+    /// Takes note that whoever may write `id` has asked for it.
+    pub(super) fn has_looked_at(&self, id: UploadId) {
+        self.gateway.switches.looked(id, self.way);
+    }
+
+    /// Takes note that bytes of this request were accepted.
+    pub(super) fn was_accepted(&self, id: UploadId) {
+        let switched = self.gateway.switches.accepted(id, self.way, Instant::now());
+        if let Some(Switched { how, took }) = switched {
+            self.gateway.engine.client_switched(id, how, took);
+        }
     }
 
     /// In whose name the request acts and within which bounds, if it may do `verb`.

@@ -63,6 +63,7 @@ struct Shared {
     pouring: AtomicUsize,
     /// More requests in progress end the connection.
     max_running: usize,
+    opened: Instant,
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
     /// How many had been read when the last request ended.
@@ -131,6 +132,7 @@ impl Connection {
             news: Arc::default(),
             pouring: AtomicUsize::new(0),
             max_running,
+            opened: Instant::now(),
             read_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
             read_before: AtomicU64::new(0),
@@ -213,6 +215,11 @@ impl Connection {
         if last && self.severed_since().is_some() {
             self.close();
         }
+    }
+
+    /// When it was opened, if the request in progress is its first one.
+    pub(super) fn opened_for_this_request(&self) -> Option<Instant> {
+        (self.turn() <= 1).then_some(self.0.opened)
     }
 
     /// Bytes that were read from it, heads and framing included, encryption not.

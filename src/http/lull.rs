@@ -5,7 +5,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Sleep, sleep_until};
@@ -39,17 +39,17 @@ impl Lull {
         Self { connection, news: None, pause: None, passed, empty: 0 }
     }
 
-    /// Ready unless the network settles, and the body is not to be read until it has. The client has no
-    /// part in the time that takes.
-    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>, pace: &mut Pace) -> Poll<()> {
-        let Some(connection) = self.connection.clone() else { return Poll::Ready(()) };
+    /// Ready unless the network settles, and the body is not to be read until it has: with how long that
+    /// was, once. The client has no part in that time.
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>, pace: &mut Pace) -> Poll<Duration> {
+        let Some(connection) = self.connection.clone() else { return Poll::Ready(Duration::ZERO) };
         if self.pause.is_none() {
             let until = connection.lines().paused_until();
             let over = |until: &Instant| {
                 self.passed == Some(*until) || connection.severed_since().is_some()
             };
             let until = until.filter(|until| !over(until));
-            let Some(until) = until else { return Poll::Ready(()) };
+            let Some(until) = until else { return Poll::Ready(Duration::ZERO) };
             self.pause = Some((Instant::now(), Box::pin(sleep_until(until.into()))));
         }
         if let Some((since, over)) = &mut self.pause {
@@ -62,8 +62,9 @@ impl Lull {
             pace.progressed(0, took, now);
             connection.lines().observer().paused(took);
             self.pause = None;
+            return Poll::Ready(took);
         }
-        Poll::Ready(())
+        Poll::Ready(Duration::ZERO)
     }
 
     /// Nothing was there. Ready if nothing more can come, and all that had come is taken.
@@ -110,7 +111,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
-    use std::time::Duration;
 
     use crate::http::connection::{Carrier, Ends, Framing};
     use crate::network::{Line, Lines};

@@ -15,10 +15,12 @@
 //! | `slots` | the handlers of XEP-0363 slots |
 //! | `service_url` | where ejabberd asks for slots |
 //! | `download` | `GET`, and the download side of `HEAD` |
+//! | `switches` | which uploads go on by another way than before |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
 //! | `lull` | when a body is not read because the network changes, or can bring nothing more |
 //! | `memory` | how much all bodies together may take |
+//! | `tuner` | which transfers are fitted to their clients, and whether that does any good |
 //! | `file_body` | the other way: stretches of a file as a response body |
 //! | `expect` | `Expect: 100-continue`: refusals before the body is sent |
 //! | `reply` | response heads become responses |
@@ -86,11 +88,13 @@ pub mod settings;
 mod shares;
 pub mod sides;
 mod slots;
+mod switches;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 pub mod trace;
 pub mod transport;
+pub mod tuner;
 mod turn;
 mod tus;
 mod welcome;

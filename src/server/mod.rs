@@ -15,6 +15,7 @@
 //! | `serve` | a gateway from start to stop |
 //! | `banner` | what is printed at the start |
 //! | `shutdown` | signals |
+//! | `reload` | settings that are read again on SIGHUP |
 //! | `slots` | issuers of slots, from the settings |
 //! | `doors` | where XMPP servers ask for slots, from the settings |
 //! | `components` | components of XMPP servers, started and stopped |
@@ -43,6 +44,7 @@ mod network;
 pub mod notify;
 mod orphans;
 pub mod outside;
+mod reload;
 pub mod secret;
 mod serve;
 pub mod sessions;
@@ -54,18 +56,23 @@ pub mod wiring;
 
 use std::io::Write;
 
-use crate::config::Settings;
+use crate::config::{Settings, Sources};
 
 pub use error::ServerError;
 
 /// Serves until a signal says stop. Prints where on `out`, and `ready` once it accepts connections.
+/// `sources` are what `settings` were read from, and may be read from again.
 ///
 /// # Errors
 ///
 /// [`ServerError`], with what to do about it.
-pub fn run(settings: &Settings, out: &mut impl Write) -> Result<(), ServerError> {
+pub fn run(
+    settings: &Settings,
+    sources: &Sources,
+    out: &mut impl Write,
+) -> Result<(), ServerError> {
     // Bytes go through the threads of the HTTP workers and the engine; this one only waits.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| ServerError::Io { doing: "starting", source })?;
-    runtime.block_on(serve::serve(settings, out))
+    runtime.block_on(serve::serve(settings, sources, out))
 }

@@ -11,7 +11,9 @@ use crate::http::settings::{
     ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress, ListenerSettings,
     ServerSettings, SlotSettings, TlsSettings,
 };
+use crate::http::tuner::TuningSettings;
 use crate::protocol::chunked::NameKey;
+use crate::tuning::{Bounds, GuardSettings, LotKey, Rollout};
 use crate::upload::quota::{Total, WhenFull};
 use crate::upload::{Limits, Quota, UploadLength};
 
@@ -27,12 +29,17 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         silent_after: storage.silent_after.get(),
         takeover_timeout: storage.takeover_timeout.get(),
         slow_write: storage.slow_write.get(),
+        storage_retries: storage_retries(settings),
         reap_interval: storage.reap_interval.get(),
         orphan_age: storage.orphan_age.get(),
         assemble_wait: storage.assemble_wait.get(),
         threads: settings.performance.engine_threads,
         blocking_threads: settings.performance.blocking_threads,
     }
+}
+
+const fn storage_retries(settings: &Settings) -> u32 {
+    if settings.streaming.automatic_retry { settings.uploads.maxretries } else { 0 }
 }
 
 const fn durability(durability: Durability) -> engine::Durability {
@@ -62,10 +69,19 @@ fn chunks(settings: &Settings, names: NameKey) -> Option<ChunkSettings> {
     uploads.chunkeduploadsenabled.then_some(ChunkSettings { chunk_bytes, names })
 }
 
-/// How the upload endpoint behaves. `names` leads session ids that clients chose to uploads, `slots`
-/// are served.
+/// Keys of the data directory that the upload endpoint needs.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Leads session ids that clients chose to uploads.
+    pub names: NameKey,
+    /// Draws the sessions whose transfers are fitted.
+    pub lots: LotKey,
+}
+
+/// How the upload endpoint behaves; `slots` are served.
 #[must_use]
-pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSettings {
+pub fn http(settings: &Settings, keys: Keys, slots: SlotSettings) -> HttpSettings {
+    let Keys { names, lots } = keys;
     let (server, timeouts) = (&settings.server, &settings.timeouts);
     HttpSettings {
         base_path: server.base_path.clone(),
@@ -83,12 +99,34 @@ pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSet
         idle_timeout: timeouts.idletimeout.get(),
         upload_timeout: timeouts.uploadtimeout.map(Span::get),
         min_rate_bytes_per_second: settings.network.min_rate.get(),
+        tuning: tuning(settings),
+        lots,
         batch_bytes: settings.performance.batch_size.in_memory(),
         read_buffer_bytes: settings.performance.read_buffer.in_memory(),
         memory_bytes: settings.performance.memory_budget.in_memory(),
         linger: timeouts.linger.get(),
         linger_bytes: settings.network.linger_size.get(),
         max_streams: settings.server.max_streams,
+        remembered_paths: settings.network.remembered_paths,
+        resumption: settings.uploads.resumableuploadsenabled,
+    }
+}
+
+/// Which transfers are fitted to their clients. The only part that may change while it runs.
+#[must_use]
+pub fn tuning(settings: &Settings) -> TuningSettings {
+    let performance = &settings.performance;
+    let rollout = if performance.adaptive_buffers { performance.rollout } else { 0 };
+    let (least, most) = (performance.min_buffer_size, performance.max_buffer_size);
+    TuningSettings {
+        rollout: Rollout::percent(rollout),
+        follows: settings.streaming.adaptive_streaming,
+        buffers: Bounds::new(least.in_memory(), most.in_memory()),
+        guard: GuardSettings {
+            window: performance.rollback_window.get(),
+            margin_percent: performance.rollback_margin,
+            least_transfers: performance.rollback_transfers,
+        },
     }
 }
 
@@ -214,6 +252,16 @@ mod tests {
         assert_eq!(user_timeout(&settings), Duration::from_secs(180));
         settings.network.usertimeout = Some(Span::seconds(70));
         assert_eq!(user_timeout(&settings), Duration::from_secs(70));
+    }
+
+    #[test]
+    fn the_device_gets_as_many_chances_as_are_set_and_none_when_that_is_off() {
+        let mut settings = Settings::default();
+        assert_eq!(engine(&settings).storage_retries, 5);
+        settings.uploads.maxretries = 2;
+        assert_eq!(engine(&settings).storage_retries, 2);
+        settings.streaming.automatic_retry = false;
+        assert_eq!(engine(&settings).storage_retries, 0);
     }
 
     #[test]

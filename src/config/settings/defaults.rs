@@ -114,6 +114,8 @@ impl Default for Uploads {
             chunkeduploadsenabled: true,
             chunksize: Size::mb(5),
             max_chunks: 1_000_000,
+            resumableuploadsenabled: true,
+            maxretries: 5,
             form_path: Some("/upload".to_owned()),
         }
     }
@@ -142,6 +144,7 @@ impl Default for Network {
             reconnectdelay: Span::seconds(2),
             min_rate: Size::bytes(0),
             linger_size: Size::mib(64),
+            remembered_paths: 10_000,
         }
     }
 }
@@ -167,6 +170,13 @@ impl Default for Storage {
 impl Default for Performance {
     fn default() -> Self {
         Self {
+            adaptive_buffers: true,
+            rollout: 90,
+            min_buffer_size: Size::kib(16),
+            max_buffer_size: Size::mib(1),
+            rollback_window: Span::hours(1),
+            rollback_margin: 10,
+            rollback_transfers: 200,
             batch_size: Size::kib(256),
             read_buffer: Size::kib(256),
             memory_budget: Size::mib(256),
