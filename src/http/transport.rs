@@ -81,14 +81,14 @@ impl Stream {
         ends: Ends,
         bounds: ConnectionBounds,
         stopping: Stopping,
-        lines: &Lines,
+        lines: Lines,
         open: OpenConnection,
     ) -> Self {
-        let connection = Connection::new(ends, bounds.max_streams);
+        let connection = Connection::new(ends, bounds.max_streams, lines);
         Self {
             wire,
             ahead,
-            _line: connection.listed(lines),
+            _line: connection.listed(),
             connection,
             ended: false,
             bounds,

@@ -1,6 +1,7 @@
 //! Settings, as the layers below understand them.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use crate::config::quota as config;
 use crate::config::settings::{Durability, QuotaSettings, Settings};
@@ -209,10 +210,19 @@ pub fn connections(settings: &Settings, http: &HttpSettings) -> ServerSettings {
             .map(|count| count.0),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         keep_alive_interval: Some(settings.network.keepaliveinterval.get()),
+        user_timeout: Some(user_timeout(settings)),
         stop_timeout: settings.timeouts.shutdown.get(),
         bounds: http.connection_bounds(),
         ..ServerSettings::default()
     }
+}
+
+/// Behind what ends a connection for less: nothing that is read slowly, or asked whether it lives, is cut
+/// by it.
+fn user_timeout(settings: &Settings) -> Duration {
+    let (network, write) = (&settings.network, settings.timeouts.writetimeout.get());
+    let auto = || write.max(network.keepaliveinterval.get()).saturating_mul(2);
+    network.usertimeout.map_or_else(auto, Span::get)
 }
 
 fn tls(settings: &Settings) -> Option<TlsSettings> {
@@ -232,6 +242,16 @@ mod tests {
     #[test]
     fn the_built_in_settings_are_the_engine_s_own_defaults() {
         assert_eq!(engine(&Settings::default()), EngineSettings::default());
+    }
+
+    #[test]
+    fn a_peer_that_acknowledges_nothing_is_waited_for_longer_than_one_that_reads_nothing() {
+        let mut settings = Settings::default();
+        assert_eq!(user_timeout(&settings), Duration::from_secs(120));
+        settings.network.keepaliveinterval = Span::seconds(90);
+        assert_eq!(user_timeout(&settings), Duration::from_secs(180));
+        settings.network.usertimeout = Some(Span::seconds(70));
+        assert_eq!(user_timeout(&settings), Duration::from_secs(70));
     }
 
     #[test]
