@@ -19,10 +19,12 @@ use super::size::Size;
 
 mod auth;
 mod defaults;
+mod streaming;
 mod xep0363;
 
 pub use super::quota::QuotaSettings;
 pub use auth::{Auth, ForwardAuth, JwtAuth, KeyAlgorithm, KeySettings, LinkAuth};
+pub use streaming::Streaming;
 pub use xep0363::Xep0363;
 
 /// Everything that can be set.
@@ -264,14 +266,6 @@ pub struct Performance {
     pub engine_threads: usize,
     /// Most threads that wait for the disk at once.
     pub blocking_threads: usize,
-}
-
-/// `[streaming]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Streaming {
-    /// Whether the device is given another chance when it failed in passing.
-    pub automatic_retry: bool,
 }
 
 /// `[log]`

@@ -26,6 +26,7 @@ use super::process::ProcessCollector;
 use passage::Passage;
 
 mod passage;
+pub(super) mod plain;
 
 pub use super::labels::RequestMethod;
 

@@ -196,7 +196,10 @@ fn tls(settings: &Settings) -> Option<TlsSettings> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::protocol::xep0363::SlotKey;
 
     #[test]
     fn the_built_in_settings_are_the_engine_s_own_defaults() {
@@ -204,14 +207,44 @@ mod tests {
     }
 
     #[test]
-    fn the_device_gets_as_many_chances_as_are_set_and_none_when_that_is_off() {
-        let retries = |text: &str| {
-            let settings: Settings = toml::from_str(text).unwrap();
-            engine(&settings).storage_retries
+    fn what_is_set_about_networks_reaches_its_place() {
+        let seconds = Duration::from_secs;
+        let mut settings = Settings::default();
+        let (uploads, timeouts) = (&mut settings.uploads, &mut settings.timeouts);
+        uploads.resumableuploadsenabled = false;
+        uploads.chunksize = Size::mb(7);
+        uploads.sessiontimeout = Span::seconds(70);
+        timeouts.readtimeout = Span::seconds(71);
+        timeouts.writetimeout = Span::seconds(72);
+        timeouts.idletimeout = Span::seconds(73);
+        timeouts.uploadtimeout = Some(Span::seconds(74));
+        settings.network.keepaliveinterval = Span::seconds(75);
+        settings.network.remembered_paths = 76;
+        let http = |settings: &Settings| {
+            let slots = SlotSettings { tenants: Vec::new(), ids: SlotKey::new([2; 32]) };
+            http(settings, NameKey::new([1; 32]), slots)
         };
-        assert_eq!(retries(""), 5);
-        assert_eq!(retries("[uploads]\nmaxretries = 2"), 2);
-        assert_eq!(retries("[streaming]\nautomatic_retry = false"), 0);
+        let told = http(&settings);
+        assert!(!told.resumption);
+        assert_eq!(told.chunks.as_ref().unwrap().chunk_bytes.get(), 7_000_000);
+        assert_eq!(engine(&settings).limits.session_timeout, seconds(70));
+        let times = [told.read_timeout, told.write_timeout, told.idle_timeout];
+        assert_eq!(times, [71, 72, 73].map(seconds));
+        assert_eq!(told.upload_timeout, Some(seconds(74)));
+        assert_eq!(connections(&settings, &told).keep_alive_interval, Some(seconds(75)));
+        assert_eq!(told.remembered_paths, 76);
+        settings.uploads.chunkeduploadsenabled = false;
+        assert!(http(&settings).chunks.is_none());
+    }
+
+    #[test]
+    fn the_device_gets_as_many_chances_as_are_set_and_none_when_that_is_off() {
+        let mut settings = Settings::default();
+        assert_eq!(engine(&settings).storage_retries, 5);
+        settings.uploads.maxretries = 2;
+        assert_eq!(engine(&settings).storage_retries, 2);
+        settings.streaming.automatic_retry = false;
+        assert_eq!(engine(&settings).storage_retries, 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{
     Cors, Durability, ForwardAuth, JwtAuth, LinkAuth, Log, LogFormat, LogLevel, Network,
-    Performance, Server, Storage, Streaming, Timeouts, Tls, Tus, Uploads,
+    Performance, Server, Storage, Timeouts, Tls, Tus, Uploads,
 };
 use crate::config::quota::Count;
 use crate::config::{Listen, Size, Span};
@@ -172,12 +172,6 @@ impl Default for Performance {
             engine_threads: 2,
             blocking_threads: 32,
         }
-    }
-}
-
-impl Default for Streaming {
-    fn default() -> Self {
-        Self { automatic_retry: true }
     }
 }
 
