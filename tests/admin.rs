@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::ServiceResponse;
@@ -17,12 +18,27 @@ use tidegate::http::admin::{Admin, ComponentStanding, routes};
 use tidegate::http::connection::OpenConnections;
 use tidegate::http::metrics::Metrics;
 use tidegate::http::trace::{REQUEST_ID, Trace};
+use tidegate::http::tuner::{Tuner, TuningSettings};
 use tidegate::storage::blob::memory::MemoryBlobStore;
 use tidegate::storage::session::memory::MemorySessionStore;
+use tidegate::tuning::{Bounds, GuardSettings, LotKey, Rollout};
 use tidegate::upload::{BootId, Metadata, NewSession, Owner, Session, UploadLength};
 
 /// The least room with which a gateway is ready.
 const ROOM_BYTES: u64 = 1024 * 1024;
+
+fn tuning() -> TuningSettings {
+    TuningSettings {
+        rollout: Rollout::percent(50),
+        follows: true,
+        buffers: Bounds::new(16 * 1024, 1024 * 1024),
+        guard: GuardSettings {
+            window: Duration::from_secs(3600),
+            margin_percent: 10,
+            least_transfers: 200,
+        },
+    }
+}
 
 /// An engine whose device has this much room, and what looks at it.
 struct House {
@@ -30,6 +46,7 @@ struct House {
     metrics: Arc<Metrics>,
     components: Vec<ComponentStanding>,
     stopping: Arc<AtomicBool>,
+    tuner: Tuner,
 }
 
 impl House {
@@ -44,7 +61,8 @@ impl House {
             observer: metrics.clone(),
         });
         let components = Vec::new();
-        Self { engine: engine.unwrap(), metrics, stopping: Arc::default(), components }
+        let tuner = Tuner::new(tuning(), LotKey::new([1; 32]), metrics.arms());
+        Self { engine: engine.unwrap(), metrics, stopping: Arc::default(), components, tuner }
     }
 
     async fn session(&self) -> Session {
@@ -63,6 +81,7 @@ impl House {
                 Box::new(move || components.clone())
             },
             stopping: Arc::clone(&self.stopping),
+            tuner: self.tuner.clone(),
         });
         let app = init_service(App::new().configure(routes(admin))).await;
         let request = TestRequest::default().method(method).uri(uri).insert_header(("Host", host));

@@ -80,6 +80,13 @@ const LAYERS: &[Layer] = &[
         except: ADDRESSES,
     },
     Layer {
+        name: "tuning",
+        may_use: &["upload"],
+        tests_may_use: &[],
+        may_not_name: &[IMPURE, ACTIX, VAGUE],
+        except: &[],
+    },
+    Layer {
         name: "storage",
         may_use: &["upload"],
         tests_may_use: &[],
@@ -88,7 +95,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "engine",
-        may_use: &["upload", "storage"],
+        may_use: &["upload", "tuning", "storage"],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         except: &[],
@@ -109,7 +116,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "http",
-        may_use: &["upload", "protocol", "engine", "auth", "slots"],
+        may_use: &["upload", "protocol", "tuning", "engine", "auth", "slots", "network"],
         tests_may_use: &["storage"],
         may_not_name: &[VAGUE, DATABASES],
         except: &[],
@@ -117,6 +124,13 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "xmpp",
         may_use: &["upload", "protocol", "engine", "slots"],
+        tests_may_use: &[],
+        may_not_name: &[ACTIX, VAGUE, DATABASES],
+        except: &[],
+    },
+    Layer {
+        name: "network",
+        may_use: &[],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],
         except: &[],
@@ -131,7 +145,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "server",
         may_use: &[
-            "upload", "protocol", "storage", "engine", "auth", "slots", "http", "xmpp", "config",
+            "upload", "protocol", "tuning", "storage", "engine", "auth", "slots", "http", "xmpp",
+            "network", "config",
         ],
         tests_may_use: &[],
         may_not_name: &[ACTIX, VAGUE, DATABASES],

@@ -68,6 +68,7 @@ const NO_LIMITS: &[(&str, &str)] = &[
     ("storage.durability", "a choice"),
     ("storage.reap_interval", "how often we look"),
     ("performance.engine_threads", "threads of our own"),
+    ("streaming.network_condition_monitoring", "a switch"),
     ("log.format", "a choice"),
     ("log.level", "a choice"),
 ];

@@ -285,7 +285,16 @@ impl Arguments {
         self.common.data_dir.as_deref().map(Path::new)
     }
 
+    /// Where [`Arguments::settings`] come from.
+    pub(super) fn sources(&self) -> Sources {
+        self.sources_with(self.common.config.clone())
+    }
+
     fn settings_of(&self, file: Option<PathBuf>) -> Result<Settings, ConfigError> {
+        load(&self.sources_with(file))
+    }
+
+    fn sources_with(&self, file: Option<PathBuf>) -> Sources {
         let flags = [
             ("--listen", "listen", &self.common.listen),
             ("--admin-listen", "admin_listen", &self.common.admin_listen),
@@ -294,7 +303,7 @@ impl Arguments {
         let given = flags.into_iter().filter_map(|(name, key, value)| {
             Some(Flag { name, key: ("server", key), value: value.clone()? })
         });
-        load(&Sources::of_process(file, given.collect()))
+        Sources::of_process(file, given.collect())
     }
 }
 

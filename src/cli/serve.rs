@@ -9,6 +9,6 @@ use crate::server;
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<Exit> {
     let settings = arguments.settings()?;
     server::telemetry::start(&settings.log)?;
-    server::run(&settings, out)?;
+    server::run(&settings, &arguments.sources(), out)?;
     Ok(Exit::Done)
 }

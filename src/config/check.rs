@@ -255,6 +255,9 @@ fn counts(settings: &Settings, doubts: &mut Doubts) {
     let max_retries = usize::try_from(settings.uploads.maxretries).unwrap_or(usize::MAX);
     let max_streams = usize::try_from(settings.server.max_streams).unwrap_or(usize::MAX);
     let per_address = settings.server.max_connections_per_address.map_or(1, |count| count.0);
+    let margin = usize::from(settings.performance.rollback_margin);
+    let transfers = settings.performance.rollback_transfers;
+    let transfers = usize::try_from(transfers).unwrap_or(usize::MAX);
     for (section, key, value, least, most) in [
         ("server", "workers", workers, 1, 1024),
         ("server", "max_connections", settings.server.max_connections, 1, 1_000_000),
@@ -266,6 +269,9 @@ fn counts(settings: &Settings, doubts: &mut Doubts) {
         ("network", "remembered_paths", settings.network.remembered_paths, 0, 1_000_000),
         ("auth.forward", "max_requests", settings.auth.forward.max_requests, 1, 10_000),
         ("auth.forward", "cache_entries", settings.auth.forward.cache_entries, 0, 1_000_000),
+        ("performance", "rollout", usize::from(settings.performance.rollout), 0, 100),
+        ("performance", "rollback_margin", margin, 1, 90),
+        ("performance", "rollback_transfers", transfers, 64, 1_000_000),
         ("performance", "engine_threads", settings.performance.engine_threads, 1, 256),
         ("performance", "blocking_threads", settings.performance.blocking_threads, 1, 512),
     ] {
@@ -282,6 +288,7 @@ fn sizes(settings: &Settings, doubts: &mut Doubts) {
     use super::size::Size;
     let (tus, storage) = (&settings.tus, &settings.storage);
     let (performance, jwt) = (&settings.performance, &settings.auth.jwt);
+    let (smallest, largest) = (performance.min_buffer_size, performance.max_buffer_size);
     let most = Size::bytes(i64::MAX.unsigned_abs());
     for (section, key, value, least, most) in [
         ("tus", "max_metadata_size", tus.max_metadata_size, Size::bytes(0), Size::kib(64)),
@@ -291,6 +298,8 @@ fn sizes(settings: &Settings, doubts: &mut Doubts) {
         ("storage", "checkpoint_bytes", storage.checkpoint_bytes, Size::kib(64), most),
         ("performance", "batch_size", performance.batch_size, Size::kib(4), Size::mib(64)),
         ("performance", "read_buffer", performance.read_buffer, Size::kib(4), Size::mib(64)),
+        ("performance", "min_buffer_size", smallest, Size::kib(4), Size::mib(64)),
+        ("performance", "max_buffer_size", largest, Size::kib(4), Size::mib(64)),
         ("performance", "memory_budget", performance.memory_budget, Size::mib(1), most),
     ] {
         if value < least || value > most {
@@ -300,6 +309,15 @@ fn sizes(settings: &Settings, doubts: &mut Doubts) {
                 format!("{section}.{key} = {value} is out of range; write a size {range}"),
             );
         }
+    }
+    if smallest > largest {
+        doubts.add(
+            &[("performance", "min_buffer_size"), ("performance", "max_buffer_size")],
+            format!(
+                "performance.min_buffer_size = {smallest} is larger than performance.max_buffer_size = \
+                 {largest}; give the smaller one first"
+            ),
+        );
     }
     if storage.checkpoint_bytes < performance.batch_size {
         doubts.add(
@@ -326,6 +344,7 @@ fn times(settings: &Settings, doubts: &mut Doubts) {
         ("timeouts", "writetimeout", timeouts.writetimeout, instant),
         ("timeouts", "idletimeout", timeouts.idletimeout, instant),
         ("network", "keepaliveinterval", settings.network.keepaliveinterval, second),
+        ("performance", "rollback_window", settings.performance.rollback_window, second),
         ("storage", "checkpoint_interval", storage.checkpoint_interval, instant),
         ("storage", "silent_after", storage.silent_after, instant),
         ("storage", "takeover_timeout", storage.takeover_timeout, instant),

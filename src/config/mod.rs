@@ -10,6 +10,7 @@
 //! | `load` | the layers, and who said what |
 //! | `hmac_file_server` | the settings of that server, taken over |
 //! | `known` | which keys exist, and the nearest one to a key that does not |
+//! | `changes` | what differs between two readings |
 //! | `check` | what only several keys together can get wrong |
 //! | `problem` | what is wrong, where, and what would be right |
 //! | `address` | where to listen: IP and port, or a Unix socket |
@@ -21,6 +22,7 @@
 
 pub mod absent;
 pub mod address;
+pub mod changes;
 pub mod check;
 pub mod duration;
 pub mod hmac_file_server;
@@ -34,6 +36,7 @@ pub mod tenant;
 pub mod token;
 
 pub use address::{Address, Listen};
+pub use changes::changes;
 pub use duration::Span;
 pub use load::{Flag, Sources, load};
 pub use problem::{ConfigError, Origin, Problem};

@@ -55,7 +55,7 @@ pub struct Settings {
     pub storage: Storage,
     /// Threads and buffers.
     pub performance: Performance,
-    /// What happens to bytes on their way.
+    /// How bodies are streamed, and what is measured for it.
     pub streaming: Streaming,
     /// What is written to standard error.
     pub log: Log,
@@ -256,9 +256,23 @@ pub enum Durability {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Performance {
-    /// Most bytes of one batch from a socket to the disk.
+    /// Whether buffers are fitted to each transfer.
+    pub adaptive_buffers: bool,
+    /// Sessions of a hundred whose transfers are fitted; the others show what it brings.
+    pub rollout: u8,
+    /// Smallest fitted buffer.
+    pub min_buffer_size: Size,
+    /// Largest fitted buffer.
+    pub max_buffer_size: Size,
+    /// Over how long fitted transfers are compared with fixed ones.
+    pub rollback_window: Span,
+    /// By how many percent they may be slower or costlier before fitting is switched off.
+    pub rollback_margin: u8,
+    /// Transfers of each kind before anything is said of them.
+    pub rollback_transfers: u32,
+    /// Most bytes of one batch from a socket to the disk, where that is not fitted.
     pub batch_size: Size,
-    /// Most bytes read from disk at a time for a download.
+    /// Bytes read from disk at a time for a download, where that is not fitted.
     pub read_buffer: Size,
     /// Memory for bodies on their way, half for each direction; who finds none free waits.
     pub memory_budget: Size,

@@ -121,6 +121,12 @@ impl Transfer {
         self.budget_bytes
     }
 
+    /// Whether the next write is made on the calling thread, without waiting for another one.
+    #[must_use]
+    pub fn writes_here(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| !running.slow)
+    }
+
     /// Writes a batch behind what is there, and empties it.
     ///
     /// On the calling thread, unless the device was slow just before. To lose nothing when the

@@ -22,6 +22,7 @@ use super::metrics::{Disk, EXPOSITION, Metrics, plain};
 use super::owner_view::{OwnerRemoved, OwnerView};
 use super::session_view::SessionView;
 use super::settings::ListenAddress;
+use super::tuner::Tuner;
 
 /// Most sessions in one answer.
 const MAX_PAGE: usize = 1000;
@@ -37,6 +38,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Set when the gateway begins to stop.
     pub stopping: Arc<AtomicBool>,
+    /// Tells whether transfers are fitted to their clients.
+    pub tuner: Tuner,
     /// Tells where the components of XMPP servers stand.
     pub components: Box<dyn Fn() -> Vec<ComponentStanding> + Send + Sync>,
 }
@@ -136,7 +139,8 @@ async fn ready(admin: web::Data<Admin>) -> HttpResponse {
         true => HttpResponse::Ok(),
         false => HttpResponse::ServiceUnavailable(),
     };
-    answer.json(Ready { ready: reasons.is_empty(), reasons, components: (admin.components)() })
+    let (components, fitting_is_off) = ((admin.components)(), admin.tuner.rolled_back());
+    answer.json(Ready { ready: reasons.is_empty(), reasons, components, fitting_is_off })
 }
 
 /// Whoever has less room than this beside the reserve should get no new uploads: writers stop
@@ -290,6 +294,10 @@ struct Ready {
     /// the XMPP server, and sending them elsewhere would not bring it back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     components: Vec<ComponentStanding>,
+    /// Why transfers are not fitted to their clients any more. Uploads are as safe as with it, so this
+    /// decides nothing either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fitting_is_off: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -10,14 +10,16 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Payload};
 use futures_core::Stream as _;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::engine::Transfer;
 use crate::protocol::problem::Problem;
+use crate::tuning::{Direction, PathMeasure};
 use crate::upload::{Metadata, Session, UploadOffset};
 
 use super::call::Call;
@@ -26,6 +28,7 @@ use super::failure::{Failure, after_settling};
 use super::memory::{Budget, Held};
 use super::pace::{Pace, Slowness};
 use super::settings::HttpSettings;
+use super::tuner::{Course, Move, measured_path};
 
 /// Most pieces of one batch: what one vectored write takes. Bounds what tiny chunks can cost.
 const MAX_PIECES: usize = 1024;
@@ -147,7 +150,8 @@ impl<S: Source> Body<S> {
         let mut pace = Pace::new(settings, Instant::now());
         let mut ticks = interval(pace.tick());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut room = Room::new(&gateway.memory.uploads, settings.batch_bytes);
+        let course = gateway.tuner.course(Direction::Up, transfer.id(), settings.batch_bytes, None);
+        let mut room = Room::new(&gateway.memory.uploads, course);
         loop {
             let next = |cx: &mut Context<'_>| {
                 self.step(cx, &mut transfer, &mut pace, &mut ticks, &mut room)
@@ -155,7 +159,12 @@ impl<S: Source> Body<S> {
             match poll_fn(next).await {
                 Step::Write => {
                     let (bytes, started) = (total(&self.batch), Instant::now());
+                    let samples = room.course.samples_processor() && transfer.writes_here();
+                    let clock = samples.then(thread_time);
                     let written = transfer.write(&mut self.batch).await;
+                    if let Some(before) = clock {
+                        room.course.cost(thread_time().saturating_sub(before), bytes);
+                    }
                     room.give_back();
                     if let Err(failed) = written {
                         let settled = transfer.halt().await.map(|session| session.offset());
@@ -165,16 +174,21 @@ impl<S: Source> Body<S> {
                         call.was_accepted(transfer.id());
                     }
                     let now = Instant::now();
-                    pace.progressed(bytes, now.saturating_duration_since(started), now);
+                    let device = now.saturating_duration_since(started);
+                    pace.progressed(bytes, device, now);
+                    let moved = Move { bytes, device, waited: Duration::ZERO };
+                    room.course.moved(moved, now, || self.attention.path());
                     if let Some(slowness) = pace.judge(now) {
                         return Err(halted(transfer, cut(slowness)).await);
                     }
                 }
                 Step::Whole => {
-                    return Ok(match self.source.closing() {
+                    let session = match self.source.closing() {
                         None => transfer.complete().await?,
                         Some(metadata) => transfer.complete_here(metadata).await?,
-                    });
+                    };
+                    room.course.went_well();
+                    return Ok(session);
                 }
                 Step::Cut(Cut::Broken) => {
                     let problem = |offset| Problem::BodyBroken { offset: Some(offset) };
@@ -201,7 +215,7 @@ impl<S: Source> Body<S> {
         if transfer.poll_stopped(cx).is_ready() {
             return Poll::Ready(Step::Stopped);
         }
-        let filled = room.poll_hold(cx, pace).map(|()| self.fill(cx, room.batch_bytes));
+        let filled = room.poll_hold(cx, pace).map(|batch_bytes| self.fill(cx, batch_bytes));
         if !self.batch.is_empty() {
             return Poll::Ready(Step::Write);
         }
@@ -249,43 +263,50 @@ impl<S: Source> Body<S> {
     }
 }
 
-/// Memory for the batches of one body.
+/// Memory for the batches of one body: as much as its course says.
 struct Room {
     budget: Budget,
-    batch_bytes: usize,
-    held: Option<Held>,
+    course: Course,
+    /// What is held, and for how many bytes.
+    held: Option<(Held, usize)>,
     /// Since when some is waited for, and how it comes.
-    awaited: Option<(Instant, Coming)>,
+    awaited: Option<Awaited>,
 }
 
-type Coming = Pin<Box<dyn Future<Output = Held>>>;
+struct Awaited {
+    since: Instant,
+    coming: Pin<Box<dyn Future<Output = Held>>>,
+    bytes: usize,
+}
 
 impl Room {
-    fn new(budget: &Budget, batch_bytes: usize) -> Self {
-        Self { budget: budget.clone(), batch_bytes, held: None, awaited: None }
+    fn new(budget: &Budget, course: Course) -> Self {
+        Self { budget: budget.clone(), course, held: None, awaited: None }
     }
 
-    /// Ready once there is room for a batch. The client has no part in the time that it takes.
-    fn poll_hold(&mut self, cx: &mut Context<'_>, pace: &mut Pace) -> Poll<()> {
-        if self.held.is_some() {
-            return Poll::Ready(());
+    /// Ready once there is room for a batch of so many bytes. The client has no part in the time that it
+    /// takes.
+    fn poll_hold(&mut self, cx: &mut Context<'_>, pace: &mut Pace) -> Poll<usize> {
+        if let Some((_, bytes)) = self.held {
+            return Poll::Ready(bytes);
         }
         if self.awaited.is_none() {
-            self.held = self.budget.try_hold(self.batch_bytes);
-            if self.held.is_some() {
-                return Poll::Ready(());
+            let bytes = self.course.buffer_bytes(self.budget.free_bytes());
+            if let Some(held) = self.budget.try_hold(bytes) {
+                self.held = Some((held, bytes));
+                return Poll::Ready(bytes);
             }
+            let coming = Box::pin(self.budget.clone().hold(bytes));
+            self.awaited = Some(Awaited { since: Instant::now(), coming, bytes });
         }
-        let wait = || {
-            let held: Coming = Box::pin(self.budget.clone().hold(self.batch_bytes));
-            (Instant::now(), held)
-        };
-        let (since, held) = self.awaited.get_or_insert_with(wait);
-        let (since, held) = (*since, ready!(held.as_mut().poll(cx)));
-        let now = Instant::now();
-        pace.progressed(0, now.saturating_duration_since(since), now);
-        (self.held, self.awaited) = (Some(held), None);
-        Poll::Ready(())
+        let Some(awaited) = &mut self.awaited else { return Poll::Pending };
+        let held = ready!(awaited.coming.as_mut().poll(cx));
+        let (now, bytes) = (Instant::now(), awaited.bytes);
+        let waited = now.saturating_duration_since(awaited.since);
+        pace.progressed(0, waited, now);
+        self.course.waited(waited);
+        (self.held, self.awaited) = (Some((held, bytes)), None);
+        Poll::Ready(bytes)
     }
 
     const fn is_awaited(&self) -> bool {
@@ -320,6 +341,11 @@ impl Attention {
         attention
     }
 
+    /// What the kernel says of the path to the client, if anything.
+    fn path(&self) -> Option<PathMeasure> {
+        self.connection.as_ref().and_then(measured_path)
+    }
+
     fn turn(&mut self, attending: Attending) {
         if self.attending == attending {
             return;
@@ -338,6 +364,12 @@ impl Drop for Attention {
     fn drop(&mut self) {
         self.turn(Attending::Waiting);
     }
+}
+
+/// Processor time of this thread.
+fn thread_time() -> Duration {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(spent.tv_sec.try_into().unwrap_or(0), spent.tv_nsec.try_into().unwrap_or(0))
 }
 
 fn cut(slowness: Slowness) -> impl FnOnce(UploadOffset) -> Problem {

@@ -5,11 +5,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+
+use crate::network::{Carried, Line, Lines, Path, PathSample};
 
 pub use super::open_connections::OpenConnections;
 
@@ -48,6 +50,7 @@ pub struct Connection(Arc<Shared>);
 
 struct Shared {
     ends: Ends,
+    path: Path,
     /// More requests in progress end the connection.
     max_running: usize,
     opened: Instant,
@@ -113,6 +116,7 @@ impl Connection {
         let max_running = usize::try_from(max_streams).unwrap_or(usize::MAX).saturating_mul(4);
         Self(Arc::new(Shared {
             ends,
+            path: Path::default(),
             max_running,
             opened: Instant::now(),
             read_bytes: AtomicU64::new(0),
@@ -155,6 +159,20 @@ impl Connection {
     #[must_use]
     pub fn framing(&self) -> Framing {
         self.0.ends.framing
+    }
+
+    /// What the kernel measured on it, at most some seconds ago; `None` if it was not measured: a Unix
+    /// socket, a connection that has just begun, or `streaming.network_condition_monitoring` is off.
+    #[must_use]
+    pub fn path(&self) -> Option<PathSample> {
+        self.0.path.sample()
+    }
+
+    /// Lists it among `lines` until what is returned is dropped.
+    pub(super) fn listed(&self, lines: &Lines) -> Line {
+        let ends = self.0.ends.local.zip(self.0.ends.peer);
+        let carried: Weak<dyn Carried> = Arc::<Shared>::downgrade(&self.0);
+        lines.list(ends, self.0.path.clone(), carried)
     }
 
     /// When it was opened, if the request in progress is its first one.
@@ -364,6 +382,10 @@ impl Connection {
             waker.wake();
         }
     }
+}
+
+impl Carried for Shared {
+    fn severed(&self) {}
 }
 
 impl fmt::Debug for Connection {

@@ -6,6 +6,7 @@ use crate::auth::Verb;
 use crate::engine::{Download, EngineError, Reader};
 use crate::protocol::download::{self, Representation, Sharing};
 use crate::protocol::head::ResponseHead;
+use crate::tuning::Direction;
 use crate::upload::{Session, UploadId};
 
 use super::call::Call;
@@ -34,9 +35,10 @@ pub(super) fn send(
     if answer.content.length() == 0 {
         return Ok((answer.head, Tail::Nothing));
     }
-    let Gateway { settings, memory, .. } = call.gateway;
-    let memory = memory.downloads.clone();
-    let body = FileBody::new(opened, answer.content, settings.read_buffer_bytes, memory);
+    let Gateway { settings, memory, tuner, .. } = call.gateway;
+    let (memory, id) = (memory.downloads.clone(), opened.session().id());
+    let course = tuner.course(Direction::Down, id, settings.read_buffer_bytes, None);
+    let body = FileBody::new(opened, answer.content, course, memory);
     Ok((answer.head, Tail::Body(BoxBody::new(body))))
 }
 

@@ -14,6 +14,7 @@ use crate::upload::{UploadId, UploadOffset};
 
 use super::failure::chain;
 use super::memory::{Budget, Held};
+use super::tuner::{Course, Move};
 
 /// What goes wrong in the middle of a download: the connection is then cut, so that a truncated
 /// file never looks complete.
@@ -27,31 +28,39 @@ pub(super) enum FileBodyError {
     Short,
 }
 
-/// What a reader gets that takes its time, or while memory is short.
+/// What a reader whose buffer is fixed gets while memory is short.
 const SMALL_BYTES: usize = 16 * 1024;
-
-/// What a reader begins with.
-const FIRST_BYTES: usize = 64 * 1024;
-
-/// A reader that takes a piece within this time gets twice as much.
-const PROMPT: Duration = Duration::from_millis(250);
 
 /// A body that is read as fast as it is sent; holds one buffer, whatever the file's size.
 ///
-/// The buffer grows while the client takes what it gets, and shrinks when it does not: who reads one
-/// byte a second holds 16 KiB.
+/// How much is read ahead of the client, its [`Course`] says: who reads one byte a second holds little.
 pub(super) struct FileBody {
     download: Download,
     pieces: VecDeque<Piece>,
     length: u64,
-    /// Most that is read at a time.
-    buffer_bytes: usize,
-    /// What is read next.
-    next_bytes: usize,
+    /// Tells how much is read at a time.
+    course: Course,
     memory: Budget,
-    reading: Option<Reading>,
-    /// The piece that the client has yet to take, and since when.
-    handed: Option<(Held, Instant)>,
+    /// What is being read, and since when.
+    reading: Option<(Reading, Instant)>,
+    /// The piece that the client has yet to take.
+    handed: Option<Handed>,
+}
+
+/// What was read.
+struct Read {
+    bytes: Bytes,
+    held: Held,
+    /// How long the device took.
+    device: Duration,
+}
+
+/// What was handed over, and how long it took to have it.
+struct Handed {
+    _held: Held,
+    bytes: u64,
+    device: Duration,
+    waited: Duration,
 }
 
 enum Piece {
@@ -59,13 +68,13 @@ enum Piece {
     File { at: UploadOffset, bytes: u64 },
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<(Bytes, Held), EngineError>>>>;
+type Reading = Pin<Box<dyn Future<Output = Result<Read, EngineError>>>>;
 
 impl FileBody {
     pub(super) fn new(
         download: Download,
         content: Content,
-        buffer_bytes: usize,
+        course: Course,
         memory: Budget,
     ) -> Self {
         let length = content.length();
@@ -78,10 +87,8 @@ impl FileBody {
             }
         }
         pieces.push_back(Piece::Text(Bytes::from(content.epilogue)));
-        let buffer_bytes = buffer_bytes.max(1);
-        let next_bytes = FIRST_BYTES.min(buffer_bytes);
         let (reading, handed) = (None, None);
-        Self { download, pieces, length, buffer_bytes, next_bytes, memory, reading, handed }
+        Self { download, pieces, length, course, memory, reading, handed }
     }
 
     fn id(&self) -> UploadId {
@@ -90,23 +97,30 @@ impl FileBody {
 
     /// Starts to read the front of the first piece.
     fn read(&self, at: UploadOffset, bytes: u64) -> Reading {
-        let small = if self.memory.is_ample() { usize::MAX } else { SMALL_BYTES };
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.next_bytes).min(small);
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.buffer_bytes());
         let (download, memory) = (self.download.clone(), self.memory.clone());
         Box::pin(async move {
             let held = memory.hold(bytes).await;
-            Ok((download.read(at, bytes).await?, held))
+            let started = Instant::now();
+            let bytes = download.read(at, bytes).await?;
+            Ok(Read { bytes, held, device: started.elapsed() })
         })
+    }
+
+    /// How much is read next.
+    fn buffer_bytes(&self) -> usize {
+        let bytes = self.course.buffer_bytes(self.memory.free_bytes()).max(1);
+        let short = !self.course.is_fitted() && !self.memory.is_ample();
+        if short { bytes.min(SMALL_BYTES) } else { bytes }
     }
 
     /// The client has taken the last piece.
     fn taken(&mut self) {
-        let Some((_, since)) = self.handed.take() else { return };
-        self.next_bytes = if since.elapsed() <= PROMPT {
-            self.next_bytes.saturating_mul(2).min(self.buffer_bytes)
-        } else {
-            SMALL_BYTES.min(self.buffer_bytes)
-        };
+        let Some(Handed { bytes, device, waited, .. }) = self.handed.take() else { return };
+        self.course.moved(Move { bytes, device, waited }, Instant::now(), || None);
+        if self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))) {
+            self.course.went_well();
+        }
     }
 
     /// Takes what was read off the first piece.
@@ -125,20 +139,29 @@ impl FileBody {
         Ok(())
     }
 
+    /// Hands over what was read; it took so long to have it.
+    fn hand(&mut self, read: Read, took: Duration) -> Result<Bytes, FileBodyError> {
+        let Read { bytes, held, device } = read;
+        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let waited = took.saturating_sub(device);
+        self.handed = Some(Handed { _held: held, bytes: count, device, waited });
+        self.advance(&bytes).map(|()| bytes)
+    }
+
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FileBodyError>>> {
         self.taken();
         loop {
-            if let Some(reading) = self.reading.as_mut() {
+            if let Some((reading, since)) = self.reading.as_mut() {
                 let read = ready!(reading.as_mut().poll(cx)).map_err(FileBodyError::Engine);
+                let took = since.elapsed();
                 self.reading = None;
-                return Poll::Ready(Some(read.and_then(|(read, held)| {
-                    self.handed = Some((held, Instant::now()));
-                    self.advance(&read).map(|()| read)
-                })));
+                return Poll::Ready(Some(read.and_then(|read| self.hand(read, took))));
             }
             match self.pieces.front() {
                 None => return Poll::Ready(None),
-                Some(Piece::File { at, bytes }) => self.reading = Some(self.read(*at, *bytes)),
+                Some(Piece::File { at, bytes }) => {
+                    self.reading = Some((self.read(*at, *bytes), Instant::now()));
+                }
                 Some(Piece::Text(_)) => match self.pieces.pop_front() {
                     Some(Piece::Text(text)) if !text.is_empty() => {
                         return Poll::Ready(Some(Ok(text)));

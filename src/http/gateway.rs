@@ -15,9 +15,11 @@ use crate::upload::{NewSession, Timestamp};
 
 use super::arrival;
 use super::memory::Memory;
+use super::metrics::ArmMetrics;
 use super::service_url::ServiceUrl;
 use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
 use super::switches::Switches;
+use super::tuner::Tuner;
 
 /// The engine and how it is offered over HTTP; one per process, shared by every worker.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Gateway {
     pub(super) cors: CorsPolicy,
     /// What bodies on their way may take.
     pub(super) memory: Memory,
+    /// How large the buffers of transfers are.
+    pub(super) tuner: Tuner,
     /// By which way each upload came last.
     pub(super) switches: Switches,
     /// Chunk headers, if they are on.
@@ -83,6 +87,7 @@ impl Gateway {
         });
         let service_urls = Vec::new();
         let memory = Memory::new(settings.memory_bytes);
+        let tuner = Tuner::new(settings.tuning, settings.lots.clone(), ArmMetrics::default());
         let switches = Switches::new(settings.remembered_paths);
         Ok(Self {
             engine,
@@ -91,6 +96,7 @@ impl Gateway {
             profile,
             cors,
             memory,
+            tuner,
             switches,
             chunks,
             service_urls,
@@ -102,6 +108,12 @@ impl Gateway {
     #[must_use]
     pub fn asked_at(self, service_urls: Vec<ServiceUrl>) -> Self {
         Self { service_urls, ..self }
+    }
+
+    /// Lets `tuner` decide about buffers.
+    #[must_use]
+    pub fn tuned_by(self, tuner: Tuner) -> Self {
+        Self { tuner, ..self }
     }
 
     /// A new upload with what its owner may have, if it has an owner in particular.

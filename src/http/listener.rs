@@ -22,6 +22,8 @@ use actix_web::dev::AppConfig;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 
+use crate::network::Lines;
+
 use super::bind::{Bound, SocketFile, bind};
 use super::connection::OpenConnections;
 use super::settings::{ListenAddress, ListenerSettings, ServerSettings};
@@ -53,6 +55,8 @@ pub struct Hooks {
     pub expect: Expect,
     /// Counts the connections.
     pub connections: OpenConnections,
+    /// Has them by their addresses.
+    pub lines: Lines,
 }
 
 impl Default for Hooks {
@@ -60,6 +64,7 @@ impl Default for Hooks {
         Self {
             expect: Arc::new(|request| Box::pin(std::future::ready(Ok(request)))),
             connections: OpenConnections::default(),
+            lines: Lines::default(),
         }
     }
 }

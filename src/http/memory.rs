@@ -51,6 +51,11 @@ impl Budget {
         self.free.available_permits() > usize::try_from(self.units / 2).unwrap_or(usize::MAX)
     }
 
+    /// Bytes that are free.
+    pub(super) fn free_bytes(&self) -> usize {
+        self.free.available_permits().saturating_mul(UNIT_BYTES)
+    }
+
     /// Memory for `bytes`, if there is some and nobody waits for it.
     pub(super) fn try_hold(&self, bytes: usize) -> Option<Held> {
         let units = Arc::clone(&self.free).try_acquire_many_owned(self.units_of(bytes)).ok()?;

@@ -23,10 +23,15 @@ use super::labels::{
     Decided, DecisionLabel, DepartureLabel, EndingLabel, How, OfMethod, OfRequest, StatusClass, Why,
 };
 use super::process::ProcessCollector;
-use passage::Passage;
 
+mod arms;
+mod network;
 mod passage;
 pub(super) mod plain;
+
+pub use arms::ArmMetrics;
+use network::Network;
+use passage::Passage;
 
 pub use super::labels::RequestMethod;
 
@@ -47,6 +52,8 @@ pub struct Metrics {
     slots: Family<Decided, Counter>,
     requests: Family<OfRequest, Counter>,
     durations: Durations,
+    arms: ArmMetrics,
+    pub(super) network: Network,
     passage: Passage,
 }
 
@@ -101,8 +108,18 @@ impl Metrics {
             durations.clone(),
         );
         own.register_collector(Box::new(ConnectionCollector(connections)));
+        let arms = ArmMetrics::default();
+        arms.register(own);
+        let network = Network::default();
+        network.register(own);
         let passage = Passage::registered_in(own);
-        Arc::new(Self { registry, uploads, slots, requests, durations, passage })
+        Arc::new(Self { registry, uploads, slots, requests, durations, arms, network, passage })
+    }
+
+    /// Where fitted and fixed transfers are counted.
+    #[must_use]
+    pub fn arms(&self) -> ArmMetrics {
+        self.arms.clone()
     }
 
     /// Takes note of a request and its answer; without a status it was given up by the client.

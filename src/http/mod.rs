@@ -19,6 +19,7 @@
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
 //! | `memory` | how much all bodies together may take |
+//! | `tuner` | which transfers are fitted to their clients, and whether that does any good |
 //! | `file_body` | the other way: stretches of a file as a response body |
 //! | `expect` | `Expect: 100-continue`: refusals before the body is sent |
 //! | `reply` | response heads become responses |
@@ -91,6 +92,7 @@ mod tests;
 pub mod tls;
 pub mod trace;
 pub mod transport;
+pub mod tuner;
 mod turn;
 mod tus;
 mod welcome;

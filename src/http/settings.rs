@@ -9,9 +9,11 @@ use ipnet::IpNet;
 use crate::protocol::chunked::NameKey;
 use crate::protocol::xep0363::{Scheme, SlotKey, Tenant, Verified};
 use crate::slots::Keeping;
+use crate::tuning::LotKey;
 use crate::upload::{NewSession, Quota, Timestamp, UploadLength};
 
 use super::outflow::Patience;
+use super::tuner::TuningSettings;
 
 /// How the upload endpoint behaves.
 #[derive(Clone, Debug)]
@@ -47,9 +49,13 @@ pub struct HttpSettings {
     /// A body slower than this many bytes a second over a `read_timeout` is ended, and an answer that
     /// is taken more slowly over a `write_timeout`; 0 switches it off.
     pub min_rate_bytes_per_second: u64,
-    /// Bytes of one batch from the socket to the disk.
+    /// Which transfers are fitted to their clients.
+    pub tuning: TuningSettings,
+    /// Draws the sessions that are fitted.
+    pub lots: LotKey,
+    /// Bytes of one batch from the socket to the disk, of an upload that is not fitted.
     pub batch_bytes: usize,
-    /// Bytes read from disk at a time for a download.
+    /// Bytes read from disk at a time for a download that is not fitted.
     pub read_buffer_bytes: usize,
     /// Memory for bodies on their way, all of them together; half for each direction.
     pub memory_bytes: usize,

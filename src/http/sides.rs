@@ -10,7 +10,6 @@ use actix_web::web::Data;
 
 use super::admin::{self, Admin};
 use super::admission::Admission;
-use super::connection::OpenConnections;
 use super::expect::ExpectService;
 use super::gateway::Gateway;
 use super::listener::{Expect, Hooks, ListenError, Serving, serve};
@@ -25,7 +24,8 @@ const ADMIN_WORKERS: usize = 1;
 /// Connections of operators at once.
 const ADMIN_CONNECTIONS: usize = 256;
 
-/// Binds the upload side: what clients reach.
+/// Binds the upload side: what clients reach. Who judges requests that ask before they send is
+/// decided here, whatever `hooks` say.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub fn uploads(
     settings: &ServerSettings,
     gateway: Gateway,
     metrics: &Arc<Metrics>,
-    connections: OpenConnections,
+    hooks: Hooks,
 ) -> Result<Serving, ListenError> {
     let gateway = Data::new(gateway);
     let judge = ExpectService::new(gateway.clone());
@@ -44,7 +44,7 @@ pub fn uploads(
     let trace = Trace::new(Arc::clone(metrics), &gateway.settings.trusted_proxies).hiding(asked_at);
     let clients = Shares::new(settings.max_connections_per_address);
     let admission = Admission::new(gateway.clone(), clients);
-    serve(listeners, settings, &Hooks { expect, connections }, move || {
+    serve(listeners, settings, &Hooks { expect, ..hooks }, move || {
         let application = App::new().configure(routes(gateway.clone()));
         application.wrap(admission.clone()).wrap(trace.clone())
     })

@@ -21,11 +21,13 @@ use crate::protocol::chunked::NameKey;
 use crate::protocol::xep0363::SlotKey;
 use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
+use crate::tuning::{Bounds, GuardSettings, LotKey, Rollout};
 use crate::upload::{BootId, UploadLength};
 
 use super::expect::ExpectService;
 use super::routes::routes;
 use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, SlotSettings};
+use super::tuner::TuningSettings;
 use super::{Gateway, GatewayError};
 
 mod chunked;
@@ -68,6 +70,8 @@ fn settings() -> HttpSettings {
         idle_timeout: Duration::from_secs(60),
         upload_timeout: None,
         min_rate_bytes_per_second: 0,
+        tuning: tuning(0),
+        lots: LotKey::new([3; 32]),
         batch_bytes: 1024,
         read_buffer_bytes: 1024,
         memory_bytes: 1024 * 1024,
@@ -76,6 +80,17 @@ fn settings() -> HttpSettings {
         max_streams: 128,
         remembered_paths: 100,
         resumption: true,
+    }
+}
+
+/// So many sessions of a hundred are fitted.
+fn tuning(percent: u8) -> TuningSettings {
+    let window = Duration::from_secs(3600);
+    TuningSettings {
+        rollout: Rollout::percent(percent),
+        follows: true,
+        buffers: Bounds::new(16 * 1024, 1024 * 1024),
+        guard: GuardSettings { window, margin_percent: 10, least_transfers: 200 },
     }
 }
 

@@ -20,6 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
+use crate::network::{Line, Lines};
+
 use super::alarm::Alarm;
 use super::connection::{Connection, Ends, Framing};
 use super::frames::{Frames, settings_with_bounds};
@@ -68,6 +70,7 @@ pub struct Stream {
     /// How much the peer had taken when it last took a piece of an answer, and when that was.
     taken_bytes: u64,
     taken_at: Instant,
+    _line: Line,
     _open: OpenConnection,
 }
 
@@ -78,12 +81,15 @@ impl Stream {
         ends: Ends,
         bounds: ConnectionBounds,
         stopping: Stopping,
+        lines: &Lines,
         open: OpenConnection,
     ) -> Self {
+        let connection = Connection::new(ends, bounds.max_streams);
         Self {
             wire,
             ahead,
-            connection: Connection::new(ends, bounds.max_streams),
+            _line: connection.listed(lines),
+            connection,
             ended: false,
             bounds,
             interlude: Interlude::new(ends.framing, Instant::now()),

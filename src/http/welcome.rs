@@ -17,6 +17,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::network::Lines;
+
 use super::connection::{Carrier, Ends, Framing, OpenConnections};
 use super::listener::Hooks;
 use super::open_connections::OpenConnection;
@@ -69,6 +71,7 @@ pub(super) struct Welcome {
     keep_alive_interval: Option<Duration>,
     bounds: ConnectionBounds,
     connections: OpenConnections,
+    lines: Lines,
     /// What each address has, and whose connections are not counted.
     shares: Shares,
     uncounted: Arc<[IpNet]>,
@@ -90,6 +93,7 @@ impl Welcome {
             keep_alive_interval: settings.keep_alive_interval,
             bounds: settings.bounds,
             connections: hooks.connections.clone(),
+            lines: hooks.lines.clone(),
             shares,
             uncounted: settings.trusted_proxies.as_slice().into(),
             signal,
@@ -127,7 +131,7 @@ impl Welcome {
         let signal = self.signal.clone();
         let stopping = Box::pin(async move { signal.notified().await });
         let ends = Ends { peer, local, carrier, framing };
-        let stream = Stream::new(wire, ahead, ends, self.bounds, stopping, open);
+        let stream = Stream::new(wire, ahead, ends, self.bounds, stopping, &self.lines, open);
         let protocol = match framing {
             Framing::Http1 => Protocol::Http1,
             Framing::Http2 => Protocol::Http2,

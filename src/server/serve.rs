@@ -10,18 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::config::Settings;
 use crate::config::settings::Durability;
+use crate::config::{Settings, Sources};
 use crate::engine::Engine;
 use crate::http::listener::{Serving, Stopper};
 use crate::http::settings::ListenAddress;
 use crate::http::tls::Certificates;
+use crate::http::tuner::Tuner;
 
 use super::authority::Guard;
 use super::banner::{Banner, Bound};
 use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
+use super::network::Network;
+use super::reload::Reloading;
 use super::shutdown::{Signals, Wish};
 use super::{descriptors, notify, orphans, wiring};
 
@@ -33,7 +36,12 @@ const HURRY: Duration = Duration::from_secs(2);
 /// # Errors
 ///
 /// [`ServerError`]: why it does not start, or why it ended by itself.
-pub(super) async fn serve(settings: &Settings, out: &mut impl Write) -> Result<(), ServerError> {
+pub(super) async fn serve(
+    settings: &Settings,
+    sources: &Sources,
+    out: &mut impl Write,
+) -> Result<(), ServerError> {
+    let reloading = Reloading { sources, started_with: settings };
     let signals = Signals::listen().map_err(failed("listening for signals"))?;
     let settings = &descriptors::share_out(settings);
     let data = DataDir::claim(&settings.server.data_dir)?;
@@ -47,7 +55,7 @@ pub(super) async fn serve(settings: &Settings, out: &mut impl Write) -> Result<(
     // A banner that nobody reads is no reason not to serve.
     drop(announce(settings, &data, &started.sides, out));
     notify::ready();
-    let outcome = live(started, signals, settings).await;
+    let outcome = live(started, signals, settings, &reloading).await;
     tracing::info!("stopped");
     outcome
 }
@@ -87,6 +95,7 @@ pub(super) struct Started {
     pub(super) engine: Engine,
     pub(super) sides: Sides,
     pub(super) guard: Guard,
+    pub(super) network: Network,
     /// Not started yet.
     pub(super) components: Components,
 }
@@ -97,6 +106,8 @@ pub(super) struct Sides {
     pub(super) operators: Serving,
     /// Tells load balancers, by `/health/ready`, to go elsewhere.
     pub(super) stopping: Arc<AtomicBool>,
+    /// Fits transfers to their clients.
+    pub(super) tuner: Tuner,
 }
 
 /// From the first connection to the last.
@@ -104,9 +115,10 @@ async fn live(
     started: Started,
     mut signals: Signals,
     settings: &Settings,
+    reloading: &Reloading<'_>,
 ) -> Result<(), ServerError> {
-    let Started { engine, sides: Sides { uploads, operators, stopping }, guard, components } =
-        started;
+    let Started { engine, sides, guard, network, components } = started;
+    let Sides { uploads, operators, stopping, tuner } = sides;
     let bound = settings.timeouts.shutdown.get();
     let stoppers = [uploads.stopper(), operators.stopper()];
     let certificates = uploads.certificates();
@@ -120,8 +132,9 @@ async fn live(
                 tokio::time::timeout(HURRY, engine.stop()).await.ok();
                 return outcome.map(drop).map_err(failed("serving"));
             }
-            () = attend(&mut signals, &certificates, &guard) => {}
+            () = attend(&mut signals, &certificates, &guard, || reloading.reload(&tuner)) => {}
             () = guard.follow(settings.auth.jwt.reload_interval.get()) => {}
+            () = network.follow() => {}
             () = notify::watchdog() => {}
             () = orphans::let_go() => {}
         }
@@ -150,13 +163,19 @@ async fn live(
 }
 
 /// Does what signals ask for, until one asks to stop.
-async fn attend(signals: &mut Signals, certificates: &[Arc<Certificates>], guard: &Guard) {
+async fn attend(
+    signals: &mut Signals,
+    certificates: &[Arc<Certificates>],
+    guard: &Guard,
+    settings: impl Fn(),
+) {
     loop {
         match signals.next().await {
             Wish::Stop => return,
             Wish::Reload => {
                 reload(certificates).await;
                 guard.reload().await;
+                settings();
             }
         }
     }

@@ -10,7 +10,9 @@ use crate::http::settings::{
     ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, ListenAddress, ListenerSettings,
     ServerSettings, SlotSettings, TlsSettings,
 };
+use crate::http::tuner::TuningSettings;
 use crate::protocol::chunked::NameKey;
+use crate::tuning::{Bounds, GuardSettings, LotKey, Rollout};
 use crate::upload::quota::{Total, WhenFull};
 use crate::upload::{Limits, Quota, UploadLength};
 
@@ -66,10 +68,19 @@ fn chunks(settings: &Settings, names: NameKey) -> Option<ChunkSettings> {
     uploads.chunkeduploadsenabled.then_some(ChunkSettings { chunk_bytes, names })
 }
 
-/// How the upload endpoint behaves. `names` leads session ids that clients chose to uploads, `slots`
-/// are served.
+/// Keys of the data directory that the upload endpoint needs.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Leads session ids that clients chose to uploads.
+    pub names: NameKey,
+    /// Draws the sessions whose transfers are fitted.
+    pub lots: LotKey,
+}
+
+/// How the upload endpoint behaves; `slots` are served.
 #[must_use]
-pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSettings {
+pub fn http(settings: &Settings, keys: Keys, slots: SlotSettings) -> HttpSettings {
+    let Keys { names, lots } = keys;
     let (server, timeouts) = (&settings.server, &settings.timeouts);
     HttpSettings {
         base_path: server.base_path.clone(),
@@ -87,6 +98,8 @@ pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSet
         idle_timeout: timeouts.idletimeout.get(),
         upload_timeout: timeouts.uploadtimeout.map(Span::get),
         min_rate_bytes_per_second: settings.network.min_rate.get(),
+        tuning: tuning(settings),
+        lots,
         batch_bytes: settings.performance.batch_size.in_memory(),
         read_buffer_bytes: settings.performance.read_buffer.in_memory(),
         memory_bytes: settings.performance.memory_budget.in_memory(),
@@ -95,6 +108,24 @@ pub fn http(settings: &Settings, names: NameKey, slots: SlotSettings) -> HttpSet
         max_streams: settings.server.max_streams,
         remembered_paths: settings.network.remembered_paths,
         resumption: settings.uploads.resumableuploadsenabled,
+    }
+}
+
+/// Which transfers are fitted to their clients. The only part that may change while it runs.
+#[must_use]
+pub fn tuning(settings: &Settings) -> TuningSettings {
+    let performance = &settings.performance;
+    let rollout = if performance.adaptive_buffers { performance.rollout } else { 0 };
+    let (least, most) = (performance.min_buffer_size, performance.max_buffer_size);
+    TuningSettings {
+        rollout: Rollout::percent(rollout),
+        follows: settings.streaming.adaptive_streaming,
+        buffers: Bounds::new(least.in_memory(), most.in_memory()),
+        guard: GuardSettings {
+            window: performance.rollback_window.get(),
+            margin_percent: performance.rollback_margin,
+            least_transfers: performance.rollback_transfers,
+        },
     }
 }
 

@@ -11,19 +11,24 @@ use crate::engine::events::{Event, Observer};
 use crate::engine::{Engine, EngineParts, SystemClock};
 use crate::http::admin::Admin;
 use crate::http::connection::OpenConnections;
+use crate::http::listener::Hooks;
 use crate::http::metrics::Metrics;
 use crate::http::settings::HttpSettings;
+use crate::http::tuner::Tuner;
 use crate::http::{Gateway, sides};
+use crate::network::Lines;
 use crate::protocol::chunked::NameKey;
 use crate::slots::Witness;
 use crate::storage::blob::fs::{FsBlobStore, FsSettings};
 use crate::storage::session::sled::{SledSessionStore, SledSettings};
 use crate::storage::{BlobCare, BlobStore, SessionStore, StorageError};
+use crate::tuning::LotKey;
 
 use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
-use super::secret::CHUNK_SESSION_ID;
+use super::network::Network;
+use super::secret::{CHUNK_SESSION_ID, LOT};
 use super::serve::{Sides, Started};
 use super::{authority, boot, descriptors, doors, slots, translate};
 
@@ -43,15 +48,20 @@ pub struct Stores {
 /// [`ServerError`], with what to do about it. Nothing is left running then.
 pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started, ServerError> {
     let guard = authority::build(data, settings)?;
-    let names = NameKey::new(data.secret()?.key_for(CHUNK_SESSION_ID));
-    let http = translate::http(settings, names, slots::build(data, settings)?);
+    let secret = data.secret()?;
+    let names = NameKey::new(secret.key_for(CHUNK_SESSION_ID));
+    let keys = translate::Keys { names, lots: LotKey::new(secret.key_for(LOT)) };
+    let http = translate::http(settings, keys, slots::build(data, settings)?);
     let connections = OpenConnections::default();
     let metrics = Metrics::new(connections.clone());
+    let lines = Lines::new(Arc::<Metrics>::clone(&metrics));
     let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
     let stores = open(data, settings, &observer).await?;
     let engine = engine(stores, settings, observer)?;
-    match listen(&engine, &guard.authority, settings, http, metrics, connections) {
-        Ok((sides, components)) => Ok(Started { engine, sides, guard, components }),
+    let network = Network::new(lines.clone(), settings);
+    let hooks = Hooks { connections, lines, ..Hooks::default() };
+    match listen(&engine, &guard.authority, settings, http, metrics, hooks) {
+        Ok((sides, components)) => Ok(Started { engine, sides, guard, network, components }),
         Err(error) => {
             engine.stop().await;
             Err(error)
@@ -66,26 +76,28 @@ fn listen(
     settings: &Settings,
     http: HttpSettings,
     metrics: Arc<Metrics>,
-    connections: OpenConnections,
+    hooks: Hooks,
 ) -> Result<(Sides, Components), ServerError> {
     let bounds = translate::connections(settings, &http);
     let witness: Arc<dyn Witness> = Arc::<Metrics>::clone(&metrics);
     let doors = doors::build(settings, &http.slots, engine, &witness)?;
+    let tuner = Tuner::new(http.tuning, http.lots.clone(), metrics.arms());
     let gateway = Gateway::new(engine.clone(), Arc::clone(authority), http)?;
-    let gateway = gateway.asked_at(doors.service_urls);
+    let gateway = gateway.asked_at(doors.service_urls).tuned_by(tuner.clone());
     let listeners = translate::listeners(settings);
-    let uploads = sides::uploads(&listeners, &bounds, gateway, &metrics, connections)
+    let uploads = sides::uploads(&listeners, &bounds, gateway, &metrics, hooks)
         .map_err(ServerError::listen("server.listen"))?;
     let stopping = Arc::new(AtomicBool::new(false));
     let admin = Admin {
         engine: engine.clone(),
         metrics,
         stopping: Arc::clone(&stopping),
+        tuner: tuner.clone(),
         components: doors.components.standings(),
     };
     let operators = sides::operators(settings.server.admin_listen, &bounds, admin)
         .map_err(ServerError::listen("server.admin_listen"))?;
-    Ok((Sides { uploads, operators, stopping }, doors.components))
+    Ok((Sides { uploads, operators, stopping, tuner }, doors.components))
 }
 
 /// Opens the stores of a data directory, making them if there is nothing yet.

@@ -166,6 +166,13 @@ impl Default for Storage {
 impl Default for Performance {
     fn default() -> Self {
         Self {
+            adaptive_buffers: true,
+            rollout: 90,
+            min_buffer_size: Size::kib(16),
+            max_buffer_size: Size::mib(1),
+            rollback_window: Span::hours(1),
+            rollback_margin: 10,
+            rollback_transfers: 200,
             batch_size: Size::kib(256),
             read_buffer: Size::kib(256),
             memory_budget: Size::mib(256),

@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Streaming {
-    /// Whether the device is given another chance when it failed in passing.
+    /// Whether a fitted buffer follows what is measured while its transfer lasts.
+    pub adaptive_streaming: bool,
+    /// Whether the disk is given another chance when it failed in passing.
     pub automatic_retry: bool,
+    /// Whether the kernel is asked how each connection does: round trips, losses, delivery rate.
+    pub network_condition_monitoring: bool,
 }
 
 impl Default for Streaming {
     fn default() -> Self {
-        Self { automatic_retry: true }
+        Self { adaptive_streaming: true, automatic_retry: true, network_condition_monitoring: true }
     }
 }
