@@ -104,13 +104,8 @@ const NOT_YET: &[&str] = &[
     "network.networkchangedetection",
     "network.uploadpauseonchange",
     "network.reconnectdelay",
-    "performance.adaptive_buffers",
-    "performance.min_buffer_size",
-    "performance.max_buffer_size",
     "performance.client_profiling",
     "performance.connection_type_detection",
-    "streaming.adaptive_streaming",
-    "streaming.network_condition_monitoring",
     "streaming.quality_adaptation",
 ];
 

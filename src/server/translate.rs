@@ -269,6 +269,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_about_buffers_reaches_its_place() {
+        let mut settings = Settings::default();
+        let performance = &mut settings.performance;
+        (performance.adaptive_buffers, performance.rollout) = (true, 40);
+        performance.min_buffer_size = Size::kib(32);
+        performance.max_buffer_size = Size::kib(64);
+        settings.streaming.adaptive_streaming = false;
+        let told = tuning(&settings);
+        assert_eq!((told.rollout, told.follows), (Rollout::percent(40), false));
+        assert_eq!(told.buffers, Bounds::new(32 * 1024, 64 * 1024));
+        settings.performance.adaptive_buffers = false;
+        assert_eq!(tuning(&settings).rollout, Rollout::percent(0));
+    }
+
+    #[test]
     fn the_device_gets_as_many_chances_as_are_set_and_none_when_that_is_off() {
         let mut settings = Settings::default();
         assert_eq!(engine(&settings).storage_retries, 5);

@@ -48,8 +48,11 @@ test('a gateway under load is seen by every query, and damage fires its alert', 
 
     await withPrometheus(gateway, async (ask) => {
       const missing = new Set(queries);
+      const long = await begun(gateway);
       await until('data for every query of the dashboard', async () => {
         await load(gateway);
+        // So that there is a connection that lasts long enough to be looked at.
+        long.write('x');
         for (const query of missing) {
           const { result } = await ask(`query?query=${encodeURIComponent(query)}`);
           if (result.some(({ value }) => Number.isFinite(Number(value[1])))) {
@@ -61,6 +64,7 @@ test('a gateway under load is seen by every query, and damage fires its alert', 
         throw new Error(`${error.message}; without data:\n${[...missing].join('\n')}`);
       });
 
+      long.destroy();
       const loaded = (await ask('rules')).groups.flatMap((group) => group.rules);
       assert.equal(loaded.length, rules.match(/alert:/g).length);
       assert.deepEqual(loaded.filter(({ health }) => health === 'err'), []);
@@ -130,12 +134,23 @@ async function load(gateway) {
   assert.equal((await exchange('GET', url)).status, 200);
   await remove(url);
   assert.equal((await exchange('PATCH', url, rest)).status, 404);
-  const cut = await create(gateway.endpoint, 10);
-  const request = begin('PATCH', cut, { ...headers, 'Upload-Offset': 0, 'Content-Length': 10 });
+  (await begun(gateway)).destroy();
+}
+
+/** A PATCH that has brought three bytes. */
+async function begun(gateway) {
+  const url = await create(gateway.endpoint, 1000);
+  const headers = { 'Tus-Resumable': '1.0.0', 'Content-Type': 'application/offset+octet-stream', 'Content-Length': 1000 };
+  const request = begin('PATCH', url, { ...headers, 'Upload-Offset': 0 });
   request.on('error', () => {});
   request.write('abc');
-  await until('what arrived', async () => (await head(cut)).offset === 3);
-  request.destroy();
+  await until('a transfer', async () => (await running(gateway)) > 0);
+  return request;
+}
+
+async function running(gateway) {
+  const { body } = await exchange('GET', `${gateway.admin}/metrics`);
+  return Number(/^tidegate_transfers_running (\d+)$/m.exec(body)[1]);
 }
 
 /** Changes a byte of a finished upload behind the gateway's back, and lets it notice. */

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from './deadline.mjs';
 import { server, withGateway } from './gateway.mjs';
 import { timeout } from './sizes.mjs';
-import { create, exchange, head, patch } from './tus.mjs';
+import { begin, create, exchange, head, patch } from './tus.mjs';
 
 const skip = !server.isTidegate && 'the gateway\'s own metrics and settings';
 
@@ -40,6 +41,35 @@ test('with uploads.resumableuploadsenabled = false there is no tus', { timeout, 
     assert.deepEqual([offered.status, offered.headers['tus-version']], [204, undefined]);
   }),
 );
+
+test('with streaming.network_condition_monitoring = false the kernel is not asked', { timeout, skip }, () =>
+  withGateway({}, (asking) =>
+    withGateway({ settings: { TIDEGATE__STREAMING__NETWORK_CONDITION_MONITORING: 'false' } }, async (silent) => {
+      const uploads = await Promise.all([asking, silent].map(drip));
+      const looks = (gateway) => metric(gateway, 'tidegate_path_rtt_seconds_count');
+      // Both have connections that carry something; the second is as old as the first.
+      await until('a look at a connection', async () => {
+        uploads.forEach((upload) => upload.write('x'));
+        return (await looks(asking)) > 0;
+      }, { every: 100 });
+      assert.equal(await looks(silent), 0);
+      uploads.forEach((upload) => upload.destroy());
+    }),
+  ),
+);
+
+/** An upload that has begun and goes on with each `write`. */
+async function drip(gateway) {
+  const url = await create(gateway.endpoint, 1000);
+  const upload = begin('PATCH', url, {
+    'Tus-Resumable': '1.0.0',
+    'Content-Type': 'application/offset+octet-stream',
+    'Upload-Offset': 0,
+    'Content-Length': 1000,
+  });
+  upload.on('error', () => {});
+  return upload;
+}
 
 async function switched(gateway) {
   const url = await create(gateway.endpoint, 6);
