@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Engine, EngineError};
 use crate::upload::{Session, UploadId};
 
-use super::metrics::{Disk, EXPOSITION, Metrics};
+use super::metrics::{Disk, EXPOSITION, Metrics, plain};
 use super::owner_view::{OwnerRemoved, OwnerView};
 use super::session_view::SessionView;
 use super::settings::ListenAddress;
@@ -147,19 +147,26 @@ async fn ready(admin: web::Data<Admin>) -> HttpResponse {
 /// before they touch the reserve, so the last bytes before it are never used up.
 const LEAST_ROOM_BYTES: u64 = 1024 * 1024;
 
-async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
+async fn metrics(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> HttpResponse {
     let disk = admin
         .engine
         .room()
         .ok()
         .map(|room| Disk { usable_bytes: room.usable_bytes, reserve_bytes: room.reserve_bytes });
     match admin.metrics.encode(disk, (admin.components)()) {
+        Ok(text) if plain::is_wanted(accept(&request)) => {
+            HttpResponse::Ok().content_type(plain::PLAIN).body(plain::plain(&text))
+        }
         Ok(text) => HttpResponse::Ok().content_type(EXPOSITION).body(text),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");
             HttpResponse::InternalServerError().finish()
         }
     }
+}
+
+fn accept(request: &actix_web::HttpRequest) -> Option<&str> {
+    request.headers().get(header::ACCEPT)?.to_str().ok()
 }
 
 async fn sessions(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> HttpResponse {

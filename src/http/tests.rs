@@ -34,6 +34,7 @@ mod chunked;
 mod cuts;
 mod desk;
 mod quotas;
+mod resumption;
 mod slots;
 
 fn settings() -> HttpSettings {

@@ -77,7 +77,28 @@ impl Retries {
         &self,
         mut attempt: impl FnMut() -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let mut result = attempt();
+        let first = attempt();
+        self.go_on(first, attempt)
+    }
+
+    /// As [`Retries::insist`], where the first attempt was made already and failed.
+    ///
+    /// # Errors
+    ///
+    /// What the last attempt failed with.
+    pub fn insist_after<T>(
+        &self,
+        failure: StorageError,
+        attempt: impl FnMut() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        self.go_on(Err(failure), attempt)
+    }
+
+    fn go_on<T>(
+        &self,
+        mut result: Result<T, StorageError>,
+        mut attempt: impl FnMut() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
         for wait in self.waits() {
             if !result.as_ref().is_err_and(StorageError::is_passing) {
                 break;
