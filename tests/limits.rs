@@ -68,6 +68,8 @@ const NO_LIMITS: &[(&str, &str)] = &[
     ("storage.durability", "a choice"),
     ("storage.reap_interval", "how often we look"),
     ("performance.engine_threads", "threads of our own"),
+    ("network.networkchangedetection", "a switch"),
+    ("network.uploadpauseonchange", "a switch"),
     ("streaming.network_condition_monitoring", "a switch"),
     ("log.format", "a choice"),
     ("log.level", "a choice"),
@@ -113,6 +115,8 @@ const NOT_YET: &[&str] = &[
 const NOT_OF_CLIENTS: &[&str] = &[
     "server/",
     "config/",
+    // What this machine has, not what clients bring.
+    "network/",
     "cli/",
     "http/tls.rs",
     "auth/key_files.rs",

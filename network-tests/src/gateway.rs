@@ -87,6 +87,53 @@ impl Gateway {
         Ok(Held { descriptors, connections, transfers, threads })
     }
 
+    /// What it says about one thing.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`] if it does not live any more.
+    pub fn metric(&self, lab: &Lab, name: &str) -> Result<u64, Trouble> {
+        Ok(value(&lab.get(ADMIN, "/metrics")?, name))
+    }
+
+    /// What it says about a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`] if it does not live any more.
+    pub fn time(&self, lab: &Lab, name: &str) -> Result<Duration, Trouble> {
+        let metrics = lab.get(ADMIN, "/metrics")?;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let seconds = line.and_then(|value| value.trim().parse().ok()).unwrap_or(f64::NAN);
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|error| Trouble::wrong(format!("{name} is {seconds}: {error}")))
+    }
+
+    /// Waits until a metric is as it should be.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Wrong`] if that takes longer than `bound`.
+    pub fn reaches(
+        &self,
+        lab: &Lab,
+        name: &str,
+        is_so: impl Fn(u64) -> bool,
+        bound: Duration,
+    ) -> Result<(), Trouble> {
+        let began = Instant::now();
+        loop {
+            let is = self.metric(lab, name)?;
+            if is_so(is) {
+                return Ok(());
+            }
+            if began.elapsed() > bound {
+                return Err(self.failed(&format!("after {bound:?}, {name} is {is}")));
+            }
+            std::thread::park_timeout(Duration::from_micros(500));
+        }
+    }
+
     /// Requests that it answered with 5xx.
     ///
     /// # Errors

@@ -155,6 +155,30 @@ impl Lab {
         }
     }
 
+    /// The gateway's address on path A is gone; its link stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::System`] if it stays.
+    pub fn address_goes(&self) -> Result<(), Trouble> {
+        self.address("del")
+    }
+
+    /// It is there again.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::System`] if it is not.
+    pub fn address_comes(&self) -> Result<(), Trouble> {
+        self.address("replace")
+    }
+
+    fn address(&self, verb: &str) -> Result<(), Trouble> {
+        let mut ip = self.gateway.inside("ip");
+        ip.args(["addr", verb, "10.71.0.2/24", "dev", "a1"]);
+        done(ip.status(), "changing an address")
+    }
+
     /// Path A is whole again.
     ///
     /// # Errors

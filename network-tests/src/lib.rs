@@ -5,6 +5,7 @@
 
 pub mod gateway;
 pub mod lab;
+pub mod moved;
 pub mod phase;
 pub mod resume;
 pub mod shape;

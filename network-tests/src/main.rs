@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use network_tests::gateway::{Gateway, Held};
 use network_tests::lab::{Cut, Lab};
+use network_tests::moved::{self, Moved};
 use network_tests::phase::{Ending, Phase, vanish};
 use network_tests::resume::Kind;
 use network_tests::slow;
@@ -35,6 +36,15 @@ const SHORT_BOUNDS: &[(&str, &str)] = &[
     ("TIDEGATE__NETWORK__KEEPALIVEINTERVAL", "1s"),
 ];
 
+/// An address that is gone is noticed long before that, unless nobody looks.
+const NOTICED_WITHIN: Duration = Duration::from_millis(400);
+
+/// An upload that takes three seconds, with a fifth of them spent pausing, and then some.
+const FLAPPED_AT_MOST: Duration = Duration::from_secs(8);
+
+/// With `usertimeout` at two seconds; by asking nine times it would take ten.
+const SILENT_AT_MOST: Duration = Duration::from_secs(7);
+
 /// What a gateway holds before its first client counts as nothing: threads come later.
 const NOBODY: Held = Held { descriptors: usize::MAX, connections: 0, transfers: 0, threads: 0 };
 
@@ -59,6 +69,9 @@ struct Arguments {
     /// Fail if anything is sent twice, even because the gateway had to wait for a processor.
     #[arg(long)]
     nothing_twice: bool,
+    /// Only what happens when the gateway's own address goes, and when a client is silent.
+    #[arg(long)]
+    moves: bool,
     /// The first seed; the switches count on from it.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
@@ -83,8 +96,92 @@ fn main() -> ExitCode {
 
 fn judge(arguments: &Arguments, out: &mut impl Write) -> Result<bool, Trouble> {
     let lab = Lab::build()?;
+    if arguments.moves {
+        return moving(arguments, &lab, out);
+    }
     let switched = switches(arguments, &lab, out)?;
-    Ok(vanishing(arguments, &lab, out)? && too_slow(arguments, &lab, out)? && switched)
+    let moved = moving(arguments, &lab, out)?;
+    Ok(vanishing(arguments, &lab, out)? && too_slow(arguments, &lab, out)? && switched && moved)
+}
+
+/// What the gateway pauses for in [`moving`].
+const DELAY: Duration = Duration::from_secs(1);
+
+const fn is_committed(moved: &Moved) -> bool {
+    moved.committed.is_some()
+}
+
+/// Whether others pause for the delay, within what a busy machine adds to it.
+fn pauses(moved: &Moved) -> bool {
+    moved.paused.0 >= DELAY && moved.paused.1 < DELAY * 2
+}
+
+fn does_not_pause(moved: &Moved) -> bool {
+    moved.paused.1 < DELAY / 2
+}
+
+/// The gateway's own address goes.
+fn moving(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let mut fine = true;
+    for (name, settings, judge) in MOVES {
+        let delay = ("TIDEGATE__NETWORK__RECONNECTDELAY", "1s");
+        let settings: Vec<_> = std::iter::once(delay).chain(settings.iter().copied()).collect();
+        let gateway = Gateway::start(lab, &arguments.binary, &settings)?;
+        let moved = moved::address_goes(lab, &gateway, NOTICED_WITHIN);
+        let moved = moved.map_err(|error| gateway.failed(&error.to_string()))?;
+        let (committed, (least, most), right) = (moved.committed, moved.paused, judge(&moved));
+        fine &= right;
+        let itself = gateway.time(lab, "tidegate_network_severed_seconds_sum")?;
+        let word = if right { "" } else { ": WRONG" };
+        tell(
+            out,
+            &format!(
+                "the address goes ({name}): its upload is committed after \
+                 {committed:.1?} (by its own clock {itself:.1?} after it was told), others pause {least:.2?} to {most:.2?}{word}"
+            ),
+        );
+    }
+    fine &= flapping(arguments, lab, out)?;
+    Ok(silence(arguments, lab, out)? && fine)
+}
+
+/// How the gateway is set, and whether that is what then happens.
+type Move = (&'static str, &'static [(&'static str, &'static str)], fn(&Moved) -> bool);
+
+const MOVES: [Move; 3] = [
+    ("as it is", &[], |moved| is_committed(moved) && pauses(moved)),
+    ("without pauses", &[("TIDEGATE__NETWORK__UPLOADPAUSEONCHANGE", "false")], |moved| {
+        is_committed(moved) && does_not_pause(moved)
+    }),
+    ("unnoticed", &[("TIDEGATE__NETWORK__NETWORKCHANGEDETECTION", "false")], |moved| {
+        !is_committed(moved) && does_not_pause(moved)
+    }),
+];
+
+fn flapping(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let short = [("TIDEGATE__NETWORK__RECONNECTDELAY", "200ms")];
+    let gateway = Gateway::start(lab, &arguments.binary, &short)?;
+    let took = moved::flaps(lab).map_err(|error| gateway.failed(&error.to_string()))?;
+    let changes = gateway.metric(lab, "tidegate_network_changes_total{what=\"gone\"}")?;
+    let pauses = gateway.metric(lab, "tidegate_network_pauses_total")?;
+    let text = format!(
+        "an address flaps, and is gone {changes} times for somebody; uploads pause {pauses} times, and \
+         one that is sent over three seconds takes {took:.1?}"
+    );
+    tell(out, &text);
+    Ok(changes > 5 && pauses > 1 && took < FLAPPED_AT_MOST)
+}
+
+fn silence(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let impatient = [
+        ("TIDEGATE__TIMEOUTS__WRITETIMEOUT", "2s"),
+        ("TIDEGATE__NETWORK__KEEPALIVEINTERVAL", "1s"),
+        ("TIDEGATE__NETWORK__USERTIMEOUT", "2s"),
+    ];
+    let gateway = Gateway::start(lab, &arguments.binary, &impatient)?;
+    let noticed = moved::silence_is_noticed(lab, &gateway, SILENT_AT_MOST)?;
+    tell(out, &format!("a client that is gone without a word is noticed after {noticed:.1?}"));
+    Ok(true)
 }
 
 /// Clients that vanish at every moment, in every way.

@@ -344,6 +344,7 @@ fn times(settings: &Settings, doubts: &mut Doubts) {
         ("timeouts", "writetimeout", timeouts.writetimeout, instant),
         ("timeouts", "idletimeout", timeouts.idletimeout, instant),
         ("network", "keepaliveinterval", settings.network.keepaliveinterval, second),
+        ("network", "reconnectdelay", settings.network.reconnectdelay, instant),
         ("performance", "rollback_window", settings.performance.rollback_window, second),
         ("storage", "checkpoint_interval", storage.checkpoint_interval, instant),
         ("storage", "silent_after", storage.silent_after, instant),
@@ -359,6 +360,7 @@ fn times(settings: &Settings, doubts: &mut Doubts) {
             );
         }
     }
+    network(settings, doubts);
     if storage.silent_after >= timeouts.readtimeout {
         doubts.add(
             &[("storage", "silent_after"), ("timeouts", "readtimeout")],
@@ -366,6 +368,33 @@ fn times(settings: &Settings, doubts: &mut Doubts) {
                 "storage.silent_after = {} must be shorter than timeouts.readtimeout = {}: who is \
                  silent that long has been ended already",
                 storage.silent_after, timeouts.readtimeout
+            ),
+        );
+    }
+}
+
+/// Longest pause of uploads: clients give up by then.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+fn network(settings: &Settings, doubts: &mut Doubts) {
+    let (network, write) = (&settings.network, settings.timeouts.writetimeout);
+    if network.reconnectdelay.get() > LONGEST_PAUSE {
+        doubts.add(
+            &[("network", "reconnectdelay")],
+            format!(
+                "network.reconnectdelay = {} is too long; write at most {}, or set \
+                 network.uploadpauseonchange = false",
+                network.reconnectdelay,
+                humantime::format_duration(LONGEST_PAUSE)
+            ),
+        );
+    }
+    if let Some(timeout) = network.usertimeout.filter(|timeout| timeout.get() < write.get()) {
+        doubts.add(
+            &[("network", "usertimeout"), ("timeouts", "writetimeout")],
+            format!(
+                "network.usertimeout = {timeout} is shorter than timeouts.writetimeout = {write}, so that \
+                 it would end what that lets go on; write a longer one, or \"auto\""
             ),
         );
     }

@@ -205,6 +205,16 @@ pub struct Timeouts {
 pub struct Network {
     /// How often TCP asks a silent peer whether it is still there.
     pub keepaliveinterval: Span,
+    /// A peer that acknowledges nothing for this long is gone; `auto` is twice the longer one of
+    /// `timeouts.writetimeout` and `keepaliveinterval`.
+    #[serde(with = "absent::auto")]
+    pub usertimeout: Option<Span>,
+    /// Whether changes of the addresses of this machine are noticed.
+    pub networkchangedetection: bool,
+    /// Whether uploads that go on after such a change pause first.
+    pub uploadpauseonchange: bool,
+    /// For how long.
+    pub reconnectdelay: Span,
     /// A body slower than this many bytes a second over a `readtimeout` is ended, and an answer that is
     /// taken more slowly over a `writetimeout`; 0 switches it off.
     pub min_rate: Size,

@@ -25,6 +25,7 @@ use crate::upload::{Metadata, Session, UploadOffset};
 use super::call::Call;
 use super::connection::Connection;
 use super::failure::{Failure, after_settling};
+use super::lull::Lull;
 use super::memory::{Budget, Held};
 use super::pace::{Pace, Slowness};
 use super::settings::HttpSettings;
@@ -83,6 +84,8 @@ enum Step {
     Cut(Cut),
     /// The engine wants the transfer to stop.
     Stopped,
+    /// Our address of its connection is gone, and all that had come by it is taken.
+    Severed,
     /// It is not waited for any longer.
     Slow(Slowness),
 }
@@ -152,9 +155,10 @@ impl<S: Source> Body<S> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let course = gateway.tuner.course(Direction::Up, transfer.id(), settings.batch_bytes, None);
         let mut room = Room::new(&gateway.memory.uploads, course);
+        let mut lull = Lull::new(self.attention.connection.clone());
         loop {
             let next = |cx: &mut Context<'_>| {
-                self.step(cx, &mut transfer, &mut pace, &mut ticks, &mut room)
+                self.step(cx, &mut transfer, &mut pace, (&mut ticks, &mut room, &mut lull))
             };
             match poll_fn(next).await {
                 Step::Write => {
@@ -190,7 +194,7 @@ impl<S: Source> Body<S> {
                     room.course.went_well();
                     return Ok(session);
                 }
-                Step::Cut(Cut::Broken) => {
+                Step::Cut(Cut::Broken) | Step::Severed => {
                     let problem = |offset| Problem::BodyBroken { offset: Some(offset) };
                     return Err(halted(transfer, problem).await);
                 }
@@ -209,33 +213,44 @@ impl<S: Source> Body<S> {
         cx: &mut Context<'_>,
         transfer: &mut Transfer,
         pace: &mut Pace,
-        ticks: &mut Interval,
-        room: &mut Room,
+        (ticks, room, lull): (&mut Interval, &mut Room, &mut Lull),
     ) -> Poll<Step> {
         if transfer.poll_stopped(cx).is_ready() {
             return Poll::Ready(Step::Stopped);
         }
-        let filled = room.poll_hold(cx, pace).map(|batch_bytes| self.fill(cx, batch_bytes));
-        if !self.batch.is_empty() {
-            return Poll::Ready(Step::Write);
+        // What has arrived stays where it is while the network settles, and the connection's end behind it.
+        let paused = lull.poll_over(cx, pace);
+        let reads = paused.map(|took| room.course.waited(took)).is_ready();
+        self.attention.turn(Attending::Elsewhere);
+        if reads && let Some(step) = self.next(cx, pace, room) {
+            lull.took();
+            return Poll::Ready(step);
         }
-        // Whoever waits for its client holds no memory.
-        room.give_back();
-        if filled == Poll::Ready(Poll::Ready(())) {
-            return Poll::Ready(match self.end.take() {
-                Some(Err(cut)) => Step::Cut(cut),
-                Some(Ok(())) | None => Step::Whole,
-            });
+        let waits_for_client = reads && !room.is_awaited();
+        if waits_for_client && lull.poll_ended(cx).is_ready() {
+            return Poll::Ready(Step::Severed);
         }
         while ticks.poll_tick(cx).is_ready() {
             transfer.checkpoint_if_due();
-            if !room.is_awaited()
-                && let Some(slowness) = pace.judge(Instant::now())
-            {
+            if waits_for_client && let Some(slowness) = pace.judge(Instant::now()) {
                 return Poll::Ready(Step::Slow(slowness));
             }
         }
         Poll::Pending
+    }
+
+    /// What is there to do at once, if anything.
+    fn next(&mut self, cx: &mut Context<'_>, pace: &mut Pace, room: &mut Room) -> Option<Step> {
+        let filled = room.poll_hold(cx, pace).map(|batch_bytes| self.fill(cx, batch_bytes));
+        if !self.batch.is_empty() {
+            return Some(Step::Write);
+        }
+        // Whoever waits for its client holds no memory.
+        room.give_back();
+        (filled == Poll::Ready(Poll::Ready(()))).then(|| match self.end.take() {
+            Some(Err(cut)) => Step::Cut(cut),
+            Some(Ok(())) | None => Step::Whole,
+        })
     }
 
     /// Takes what is there. Ready when the batch is full or the payload has ended.

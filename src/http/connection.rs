@@ -5,11 +5,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 use crate::network::{Carried, Line, Lines, Path, PathSample};
 
@@ -51,6 +53,14 @@ pub struct Connection(Arc<Shared>);
 struct Shared {
     ends: Ends,
     path: Path,
+    /// All connections that there are.
+    lines: Lines,
+    /// Since when our own address of it is gone.
+    severed: OnceLock<Instant>,
+    /// Told of that.
+    news: Arc<Notify>,
+    /// Bodies that are poured into a transfer.
+    pouring: AtomicUsize,
     /// More requests in progress end the connection.
     max_running: usize,
     opened: Instant,
@@ -63,8 +73,8 @@ struct Shared {
     waiting: Mutex<Option<Waker>>,
     /// Requests in progress: taken up, answer not yet handed over to the last byte.
     running: AtomicUsize,
-    /// How often a request began or ended; tells one interlude from the next.
-    turn: AtomicU64,
+    /// How often a request began or ended, and when the last time was.
+    turn: Mutex<Turn>,
     /// Whether the last answer was a refusal: its body may not have been read to the end.
     refused: AtomicBool,
     /// Whether the last answer was a conflict (409).
@@ -79,6 +89,13 @@ struct Shared {
     holds_end: AtomicBool,
     interim: Mutex<Interim>,
     interim_waiting: AtomicBool,
+}
+
+/// Tells one interlude between requests from the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    pub(super) number: u64,
+    pub(super) since: Instant,
 }
 
 /// Interim answers on their way.
@@ -110,13 +127,17 @@ impl Connection {
     /// Most bytes of interim answers that may wait to be written.
     pub const INTERIM_BYTES: usize = 4096;
 
-    pub(super) fn new(ends: Ends, max_streams: u32) -> Self {
+    pub(super) fn new(ends: Ends, max_streams: u32, lines: Lines) -> Self {
         // HTTP/1 has one request after the other. A client is told its bound only by the first frame it
         // gets, and requests that it took back may still be at work for a moment.
         let max_running = usize::try_from(max_streams).unwrap_or(usize::MAX).saturating_mul(4);
         Self(Arc::new(Shared {
             ends,
             path: Path::default(),
+            lines,
+            severed: OnceLock::new(),
+            news: Arc::default(),
+            pouring: AtomicUsize::new(0),
             max_running,
             opened: Instant::now(),
             read_bytes: AtomicU64::new(0),
@@ -125,7 +146,7 @@ impl Connection {
             closed: AtomicBool::new(false),
             waiting: Mutex::new(None),
             running: AtomicUsize::new(0),
-            turn: AtomicU64::new(0),
+            turn: Mutex::new(Turn { number: 0, since: Instant::now() }),
             refused: AtomicBool::new(false),
             conflict: AtomicBool::new(false),
             offered: AtomicUsize::new(0),
@@ -168,16 +189,44 @@ impl Connection {
         self.0.path.sample()
     }
 
-    /// Lists it among `lines` until what is returned is dropped.
-    pub(super) fn listed(&self, lines: &Lines) -> Line {
+    /// Lists it until what is returned is dropped.
+    pub(super) fn listed(&self) -> Line {
         let ends = self.0.ends.local.zip(self.0.ends.peer);
         let carried: Weak<dyn Carried> = Arc::<Shared>::downgrade(&self.0);
-        lines.list(ends, self.0.path.clone(), carried)
+        self.0.lines.list(ends, self.0.path.clone(), carried)
+    }
+
+    /// All connections that there are.
+    pub(super) fn lines(&self) -> &Lines {
+        &self.0.lines
+    }
+
+    /// Since when our own address of it is gone, if it is: then nothing comes by it any more.
+    pub(super) fn severed_since(&self) -> Option<Instant> {
+        self.0.severed.get().copied()
+    }
+
+    /// Ready when that happens. It may have happened before.
+    pub(super) fn news(&self) -> OwnedNotified {
+        Arc::clone(&self.0.news).notified_owned()
+    }
+
+    /// A body is about to be poured into a transfer.
+    pub(super) fn pouring_begins(&self) {
+        self.0.pouring.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The transfer of a body is settled. A connection whose address is gone has no further use then.
+    pub(super) fn pouring_ends(&self) {
+        let last = self.0.pouring.fetch_sub(1, Ordering::AcqRel) == 1;
+        if last && self.severed_since().is_some() {
+            self.close();
+        }
     }
 
     /// When it was opened, if the request in progress is its first one.
     pub(super) fn opened_for_this_request(&self) -> Option<Instant> {
-        (self.turn() <= 1).then_some(self.0.opened)
+        (self.turn().number <= 1).then_some(self.0.opened)
     }
 
     /// Bytes that were read from it, heads and framing included, encryption not.
@@ -208,8 +257,7 @@ impl Connection {
     ///
     /// Requests in progress are dropped by that, like by a reset from the peer.
     pub fn close(&self) {
-        self.0.closed.store(true, Ordering::Release);
-        self.wake();
+        self.0.close();
     }
 
     /// Whether [`Connection::close`] was called.
@@ -255,7 +303,7 @@ impl Connection {
             tracing::debug!(connection = ?self, "too many requests at once; connection ended");
             self.close();
         }
-        self.0.turn.fetch_add(1, Ordering::AcqRel);
+        self.turns();
         if self.framing() == Framing::Http1 {
             unpoisoned(&self.0.interim).open = true;
         }
@@ -273,7 +321,7 @@ impl Connection {
     pub(super) fn request_ends(&self) {
         self.answer_begins();
         self.0.read_before.store(self.read_bytes(), Ordering::Relaxed);
-        self.0.turn.fetch_add(1, Ordering::AcqRel);
+        self.turns();
         self.0.running.fetch_sub(1, Ordering::AcqRel);
         // The dispatcher of HTTP/2 is another task. That of HTTP/1 is awake here, but has looked for bytes
         // before; if it waits for the rest of a refused body, it has to look again, or no bound begins.
@@ -317,8 +365,13 @@ impl Connection {
         self.0.running.load(Ordering::Acquire)
     }
 
-    pub(super) fn turn(&self) -> u64 {
-        self.0.turn.load(Ordering::Acquire)
+    pub(super) fn turn(&self) -> Turn {
+        *unpoisoned(&self.0.turn)
+    }
+
+    fn turns(&self) {
+        let mut turn = unpoisoned(&self.0.turn);
+        *turn = Turn { number: turn.number.wrapping_add(1), since: Instant::now() };
     }
 
     pub(super) fn count_read(&self, bytes: u64) {
@@ -377,7 +430,18 @@ impl Connection {
     }
 
     fn wake(&self) {
-        let waiting = unpoisoned(&self.0.waiting).clone();
+        self.0.wake();
+    }
+}
+
+impl Shared {
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let waiting = unpoisoned(&self.waiting).clone();
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -385,7 +449,16 @@ impl Connection {
 }
 
 impl Carried for Shared {
-    fn severed(&self) {}
+    /// Whoever receives takes what has arrived, commits it, and closes; with nobody, it is closed at once.
+    fn severed(&self) -> usize {
+        self.severed.get_or_init(Instant::now);
+        self.news.notify_waiters();
+        let pouring = self.pouring.load(Ordering::Acquire);
+        if pouring == 0 {
+            self.close();
+        }
+        pouring
+    }
 }
 
 impl fmt::Debug for Connection {
@@ -411,7 +484,8 @@ mod tests {
     const INTERIM: &[u8] = b"HTTP/1.1 104 Upload Resumption Supported\r\nUpload-Offset: 7\r\n\r\n";
 
     fn connection(framing: Framing) -> Connection {
-        Connection::new(Ends { peer: None, local: None, carrier: Carrier::Unix, framing }, 2)
+        let ends = Ends { peer: None, local: None, carrier: Carrier::Unix, framing };
+        Connection::new(ends, 2, Lines::default())
     }
 
     /// How often something was woken.
@@ -436,6 +510,29 @@ mod tests {
             assert_eq!(times(), wakes);
             assert!(!connection.holds_back_its_end());
         }
+    }
+
+    #[test]
+    fn a_connection_whose_address_is_gone_ends_with_the_last_body_that_is_received() {
+        let idle = connection(Framing::Http1);
+        assert_eq!(idle.0.severed(), 0);
+        assert!(idle.is_closed());
+        let busy = connection(Framing::Http2);
+        busy.pouring_begins();
+        busy.pouring_begins();
+        assert_eq!(busy.0.severed(), 2);
+        busy.pouring_ends();
+        assert!(!busy.is_closed() && busy.severed_since().is_some());
+        busy.pouring_ends();
+        assert!(busy.is_closed());
+    }
+
+    #[test]
+    fn a_connection_that_has_its_address_outlives_its_bodies() {
+        let connection = connection(Framing::Http1);
+        connection.pouring_begins();
+        connection.pouring_ends();
+        assert!(!connection.is_closed() && connection.severed_since().is_none());
     }
 
     #[test]

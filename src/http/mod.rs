@@ -18,6 +18,7 @@
 //! | `switches` | which uploads go on by another way than before |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
+//! | `lull` | when a body is not read because the network changes, or can bring nothing more |
 //! | `memory` | how much all bodies together may take |
 //! | `tuner` | which transfers are fitted to their clients, and whether that does any good |
 //! | `file_body` | the other way: stretches of a file as a response body |
@@ -71,6 +72,7 @@ mod gateway;
 mod interlude;
 mod labels;
 pub mod listener;
+mod lull;
 mod memory;
 pub mod metrics;
 mod open_connections;

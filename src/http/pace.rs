@@ -40,6 +40,20 @@ impl Pace {
         }
     }
 
+    /// One with this read timeout and nothing else.
+    #[cfg(test)]
+    pub(super) const fn tried(read_timeout: Duration, now: Instant) -> Self {
+        Self {
+            read_timeout,
+            upload_timeout: None,
+            min_rate_bytes_per_second: 0,
+            started: now,
+            last_progress: now,
+            window_started: now,
+            window_bytes: 0,
+        }
+    }
+
     /// How often to look: often enough for the timeouts, and once a second for checkpoints.
     pub(super) fn tick(&self) -> Duration {
         let quarter = self.read_timeout / 4;

@@ -205,6 +205,8 @@ pub struct ServerSettings {
     /// TCP keep-alive: after this long without traffic, and then that often, the peer is asked
     /// whether it is still there; `None` leaves it off.
     pub keep_alive_interval: Option<Duration>,
+    /// TCP: a peer that acknowledges nothing for this long is gone; `None` leaves that to the system.
+    pub user_timeout: Option<Duration>,
     /// After a stop, requests in progress get this long. Whole seconds count.
     pub stop_timeout: Duration,
     /// Bytes one HTTP/2 stream may send ahead of what was read from it.
@@ -224,6 +226,7 @@ impl Default for ServerSettings {
             trusted_proxies: Vec::new(),
             backlog: 1024,
             keep_alive_interval: Some(Duration::from_secs(30)),
+            user_timeout: None,
             stop_timeout: Duration::from_secs(30),
             h2_stream_window_bytes: 1024 * 1024,
             h2_connection_window_bytes: 2 * 1024 * 1024,

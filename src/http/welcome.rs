@@ -68,7 +68,7 @@ impl From<UnixStream> for Accepted {
 pub(super) struct Welcome {
     secured: Option<Secured>,
     h2c: bool,
-    keep_alive_interval: Option<Duration>,
+    care: Care,
     bounds: ConnectionBounds,
     connections: OpenConnections,
     lines: Lines,
@@ -90,7 +90,10 @@ impl Welcome {
         Self {
             secured,
             h2c: listener.h2c,
-            keep_alive_interval: settings.keep_alive_interval,
+            care: Care {
+                keep_alive_interval: settings.keep_alive_interval,
+                user_timeout: settings.user_timeout,
+            },
             bounds: settings.bounds,
             connections: hooks.connections.clone(),
             lines: hooks.lines.clone(),
@@ -117,7 +120,7 @@ impl Welcome {
         let open = self.admit(peer)?;
         if let Accepted::Tcp(stream) = &accepted {
             // A peer that is gone already fails the first read; options are no reason to give up.
-            if let Err(error) = set_options(stream, self.keep_alive_interval) {
+            if let Err(error) = set_options(stream, self.care) {
                 tracing::debug!(%error, "socket options could not be set");
             }
         }
@@ -131,7 +134,8 @@ impl Welcome {
         let signal = self.signal.clone();
         let stopping = Box::pin(async move { signal.notified().await });
         let ends = Ends { peer, local, carrier, framing };
-        let stream = Stream::new(wire, ahead, ends, self.bounds, stopping, &self.lines, open);
+        let stream =
+            Stream::new(wire, ahead, ends, self.bounds, stopping, self.lines.clone(), open);
         let protocol = match framing {
             Framing::Http1 => Protocol::Http1,
             Framing::Http2 => Protocol::Http2,
@@ -200,11 +204,23 @@ impl Welcome {
     }
 }
 
+/// What the kernel does about peers that are silent.
+#[derive(Clone, Copy, Debug)]
+struct Care {
+    keep_alive_interval: Option<Duration>,
+    user_timeout: Option<Duration>,
+}
+
 /// Sets what the kernel does for a connection by itself.
-fn set_options(stream: &TcpStream, keep_alive_interval: Option<Duration>) -> io::Result<()> {
+fn set_options(stream: &TcpStream, care: Care) -> io::Result<()> {
     sockopt::set_tcp_nodelay(stream, true)?;
     SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    if let Some(interval) = keep_alive_interval {
+    if let Some(timeout) = care.user_timeout {
+        // In milliseconds; 0 would leave it to the system.
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
+        sockopt::set_tcp_user_timeout(stream, millis)?;
+    }
+    if let Some(interval) = care.keep_alive_interval {
         // The kernel counts in whole seconds, from 1 to 32767.
         let interval = interval.clamp(Duration::from_secs(1), Duration::from_secs(32_767));
         sockopt::set_socket_keepalive(stream, true)?;
@@ -223,7 +239,12 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        set_options(&stream, Some(Duration::from_secs(15))).unwrap();
+        let care = Care {
+            keep_alive_interval: Some(Duration::from_secs(15)),
+            user_timeout: Some(Duration::from_secs(7)),
+        };
+        set_options(&stream, care).unwrap();
+        assert_eq!(sockopt::tcp_user_timeout(&stream).unwrap(), 7000);
         assert!(sockopt::socket_keepalive(&stream).unwrap());
         assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), Duration::from_secs(15));
         assert_eq!(sockopt::tcp_keepintvl(&stream).unwrap(), Duration::from_secs(15));

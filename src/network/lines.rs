@@ -8,14 +8,16 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use super::path::{Path, PathSample};
 use super::{Observer, Unobserved};
 
 /// Whatever uses a connection.
 pub trait Carried: Send + Sync {
-    /// Our own address of the connection is gone: nothing comes or goes by it any more.
-    fn severed(&self);
+    /// Our own address of the connection is gone: nothing comes or goes by it any more. How many transfers
+    /// receive by it.
+    fn severed(&self) -> usize;
 }
 
 /// The connections that there are; clones have the same ones.
@@ -26,6 +28,9 @@ struct Shared {
     lines: Mutex<HashMap<Ends, Entry>>,
     next: AtomicU64,
     observer: Arc<dyn Observer>,
+    /// Until when transfers pause, in nanoseconds since `origin`; 0 if they do not.
+    paused_until: AtomicU64,
+    origin: Instant,
 }
 
 /// Both ends, in the form in which the kernel tells them, too.
@@ -51,6 +56,15 @@ struct Entry {
     carried: Weak<dyn Carried>,
 }
 
+/// Who was told that their address is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Severed {
+    /// Connections.
+    pub connections: usize,
+    /// Transfers that receive by them.
+    pub transfers: usize,
+}
+
 /// A connection that is listed until this is dropped.
 pub struct Line {
     lines: Lines,
@@ -74,7 +88,13 @@ impl Lines {
     /// None yet.
     #[must_use]
     pub fn new(observer: Arc<dyn Observer>) -> Self {
-        Self(Arc::new(Shared { lines: Mutex::default(), next: AtomicU64::new(0), observer }))
+        Self(Arc::new(Shared {
+            lines: Mutex::default(),
+            next: AtomicU64::new(0),
+            observer,
+            paused_until: AtomicU64::new(0),
+            origin: Instant::now(),
+        }))
     }
 
     /// Lists a connection with these ends, if it has any: a Unix socket has none.
@@ -117,15 +137,47 @@ impl Lines {
         }
     }
 
-    /// Tells those whose own address is among `gone`; how many that were.
-    pub fn sever(&self, gone: &BTreeSet<IpAddr>) -> usize {
+    /// Tells those whose own address is among `gone`.
+    pub fn sever(&self, gone: &BTreeSet<IpAddr>) -> Severed {
         let severed: Vec<_> = {
             let lines = self.lock();
             let theirs = lines.iter().filter(|(ends, _)| gone.contains(&ends.local.0));
             theirs.filter_map(|(_, entry)| entry.carried.upgrade()).collect()
         };
-        severed.iter().for_each(|carried| carried.severed());
-        severed.len()
+        Severed {
+            connections: severed.len(),
+            transfers: severed.iter().map(|carried| carried.severed()).sum(),
+        }
+    }
+
+    /// Our own addresses, as far as connections have them.
+    pub(super) fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.lock().keys().map(|ends| ends.local.0).collect()
+    }
+
+    /// From now on transfers pause until then.
+    pub fn pause_until(&self, until: Instant) {
+        let since = until.saturating_duration_since(self.0.origin).as_nanos();
+        self.0.paused_until.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.observer.settles(until.saturating_duration_since(Instant::now()));
+    }
+
+    /// Until when transfers pause, if they do. Costs one look at a number that hardly ever changes.
+    #[must_use]
+    pub fn paused_until(&self) -> Option<Instant> {
+        match self.0.paused_until.load(Ordering::Relaxed) {
+            0 => None,
+            since => {
+                let until = self.0.origin.checked_add(Duration::from_nanos(since));
+                until.filter(|until| *until > Instant::now())
+            }
+        }
+    }
+
+    /// Who wants to know.
+    #[must_use]
+    pub fn observer(&self) -> &dyn Observer {
+        self.0.observer.as_ref()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Ends, Entry>> {

@@ -24,12 +24,8 @@ const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
 /// A netlink socket of a protocol (`None` is routing), which hears of what happens to `groups`.
-pub(super) fn socket(
-    protocol: Option<Protocol>,
-    groups: u32,
-    flags: SocketFlags,
-) -> io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | flags;
+pub(super) fn socket(protocol: Option<Protocol>, groups: u32) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC;
     let socket =
         rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
     rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
@@ -49,7 +45,7 @@ pub(super) fn dump<I: NetlinkSerializable>(
     question: I,
     mut each: impl FnMut(u16, &[u8]),
 ) -> io::Result<()> {
-    let socket = socket(protocol, 0, SocketFlags::empty())?;
+    let socket = socket(protocol, 0)?;
     sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
     let request = encode(question);
     rustix::net::sendto(&socket, &request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;

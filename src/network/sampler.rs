@@ -136,7 +136,9 @@ mod tests {
     struct Nobody;
 
     impl Carried for Nobody {
-        fn severed(&self) {}
+        fn severed(&self) -> usize {
+            0
+        }
     }
 
     fn listed(lines: &Lines, address: &str) -> (TcpStream, TcpStream, Path, super::super::Line) {

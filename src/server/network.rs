@@ -1,24 +1,44 @@
 //! What the kernel says about the network, for as long as the gateway runs.
 
 use crate::config::Settings;
-use crate::network::{self, Lines};
+use crate::network::{self, Lines, Settling};
 
 /// Looks after the connections of the upload side.
 pub(super) struct Network {
     lines: Lines,
     monitored: bool,
+    /// How changes of addresses are met, if they are noticed.
+    watched: Option<Pausing>,
 }
 
+/// When uploads pause that a change does not end; `None` if they do not.
+type Pausing = Option<Settling>;
+
 impl Network {
-    pub(super) const fn new(lines: Lines, settings: &Settings) -> Self {
-        Self { lines, monitored: settings.streaming.network_condition_monitoring }
+    pub(super) fn new(lines: Lines, settings: &Settings) -> Self {
+        let network = &settings.network;
+        let pausing =
+            network.uploadpauseonchange.then(|| Settling::new(network.reconnectdelay.get()));
+        Self {
+            lines,
+            monitored: settings.streaming.network_condition_monitoring,
+            watched: network.networkchangedetection.then_some(pausing),
+        }
     }
 
     /// Looks after them, for ever.
     pub(super) async fn follow(&self) {
-        if self.monitored {
-            network::sample(self.lines.clone()).await;
-        }
+        let sampled = async {
+            if self.monitored {
+                network::sample(self.lines.clone()).await;
+            }
+        };
+        let watched = async {
+            if let Some(pausing) = self.watched {
+                network::watch(self.lines.clone(), pausing).await;
+            }
+        };
+        tokio::join!(sampled, watched);
         std::future::pending().await
     }
 }

@@ -1,6 +1,7 @@
 //! Settings, as the layers below understand them.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use crate::config::quota as config;
 use crate::config::settings::{Durability, QuotaSettings, Settings};
@@ -209,10 +210,19 @@ pub fn connections(settings: &Settings, http: &HttpSettings) -> ServerSettings {
             .map(|count| count.0),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         keep_alive_interval: Some(settings.network.keepaliveinterval.get()),
+        user_timeout: Some(user_timeout(settings)),
         stop_timeout: settings.timeouts.shutdown.get(),
         bounds: http.connection_bounds(),
         ..ServerSettings::default()
     }
+}
+
+/// Behind what ends a connection for less: nothing that is read slowly, or asked whether it lives, is cut
+/// by it.
+fn user_timeout(settings: &Settings) -> Duration {
+    let (network, write) = (&settings.network, settings.timeouts.writetimeout.get());
+    let auto = || write.max(network.keepaliveinterval.get()).saturating_mul(2);
+    network.usertimeout.map_or_else(auto, Span::get)
 }
 
 fn tls(settings: &Settings) -> Option<TlsSettings> {
@@ -238,6 +248,16 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_acknowledges_nothing_is_waited_for_longer_than_one_that_reads_nothing() {
+        let mut settings = Settings::default();
+        assert_eq!(user_timeout(&settings), Duration::from_secs(120));
+        settings.network.keepaliveinterval = Span::seconds(90);
+        assert_eq!(user_timeout(&settings), Duration::from_secs(180));
+        settings.network.usertimeout = Some(Span::seconds(70));
+        assert_eq!(user_timeout(&settings), Duration::from_secs(70));
+    }
+
+    #[test]
     fn what_is_set_about_networks_reaches_its_place() {
         let seconds = Duration::from_secs;
         let mut settings = Settings::default();
@@ -253,7 +273,8 @@ mod tests {
         settings.network.remembered_paths = 76;
         let http = |settings: &Settings| {
             let slots = SlotSettings { tenants: Vec::new(), ids: SlotKey::new([2; 32]) };
-            http(settings, NameKey::new([1; 32]), slots)
+            let keys = Keys { names: NameKey::new([1; 32]), lots: LotKey::new([3; 32]) };
+            http(settings, keys, slots)
         };
         let told = http(&settings);
         assert!(!told.resumption);

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 use crate::gateway::{Gateway, offset, upload};
-use crate::support::{begin_patch, connect, create, descriptors, head_of_answer, serves, until};
+use crate::support::{
+    begin_patch, connect, create, descriptors, head_of_answer, pause, serves, until,
+};
 
 const READ_TIMEOUT: &str = "TIDEGATE__TIMEOUTS__READTIMEOUT";
 
@@ -91,4 +93,40 @@ fn a_stop_waits_no_longer_than_it_may_for_a_client_that_does_not_read() {
     let start = Instant::now();
     assert!(gateway.stop().success());
     assert!(start.elapsed() < Duration::from_secs(10), "after {:?}", start.elapsed());
+}
+
+/// Sends what nobody wants until the connection ends; how long that took and how much was sent.
+fn goes_on(gateway: &Gateway, piece: &[u8], rest: Duration) -> (Duration, usize) {
+    let path = create(gateway, 10);
+    let mut patch = connect(gateway);
+    begin_patch(&mut patch, &path, 1 << 40, "");
+    let refusal = head_of_answer(&mut patch);
+    assert!(refusal.starts_with("HTTP/1.1 4"), "{refusal}");
+    let (start, mut sent) = (Instant::now(), 0);
+    while patch.write_all(piece).is_ok() {
+        sent += piece.len();
+        assert!(start.elapsed() < crate::gateway::DEADLINE, "it is read on for ever");
+        pause(rest);
+    }
+    (start.elapsed(), sent)
+}
+
+#[test]
+fn a_refused_body_that_goes_on_slowly_is_cut_after_the_linger_time() {
+    let folder = tempdir().unwrap();
+    let gateway =
+        Gateway::start_with(folder.path(), &[], &[("TIDEGATE__TIMEOUTS__LINGER", "500ms")]);
+    let (took, _) = goes_on(&gateway, b"x", Duration::from_millis(20));
+    assert!(took > Duration::from_millis(400) && took < Duration::from_secs(4), "{took:?}");
+}
+
+#[test]
+fn a_refused_body_that_goes_on_fast_is_cut_after_the_linger_bytes() {
+    let folder = tempdir().unwrap();
+    let variables =
+        [("TIDEGATE__NETWORK__LINGER_SIZE", "1MiB"), ("TIDEGATE__TIMEOUTS__LINGER", "20s")];
+    let gateway = Gateway::start_with(folder.path(), &[], &variables);
+    let (_, sent) = goes_on(&gateway, &[0; 64 * 1024], Duration::ZERO);
+    // What the kernels of both sides hold comes to it; without the setting it would be 64 MiB.
+    assert!(sent >= 1 << 20 && sent < 32 << 20, "{sent}");
 }

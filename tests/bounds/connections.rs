@@ -81,3 +81,24 @@ fn a_connection_past_the_most_waits_until_one_ends() {
     drop(held.pop());
     assert!(head_of_answer(&mut third).starts_with("HTTP/1.1 2"));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn round_trips_are_measured_unless_nobody_wants_to_know() {
+    const ROUND_TRIPS: &str = "tidegate_path_rtt_seconds_count";
+    const RETRANSMITS: &str = "tidegate_path_retransmits_count";
+    let (folder, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let off = [("TIDEGATE__STREAMING__NETWORK_CONDITION_MONITORING", "false")];
+    let does_not = Gateway::start_with(other.path(), &[], &off);
+    let asks = Gateway::start(folder.path());
+    let mut held = [connect(&does_not), connect(&asks)];
+    for stream in &mut held {
+        assert!(options(stream).starts_with("HTTP/1.1 2"));
+    }
+    until("the connection was looked at", || metric(&asks, ROUND_TRIPS) > 0);
+    // The other one has had as much time for it.
+    assert_eq!(metric(&does_not, ROUND_TRIPS), 0);
+    drop(held);
+    until("the connection ended", || metric(&asks, RETRANSMITS) > 0);
+    assert_eq!(metric(&does_not, RETRANSMITS), 0);
+}

@@ -138,6 +138,10 @@ impl Default for Network {
     fn default() -> Self {
         Self {
             keepaliveinterval: Span::seconds(15),
+            usertimeout: None,
+            networkchangedetection: true,
+            uploadpauseonchange: true,
+            reconnectdelay: Span::seconds(2),
             min_rate: Size::bytes(0),
             linger_size: Size::mib(64),
             remembered_paths: 10_000,
