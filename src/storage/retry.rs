@@ -134,11 +134,11 @@ impl Retries {
 
     fn tell<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
         match &result {
-            Err(error) if error.is_passing() => {
+            Ok(_) => (self.told)(Retried::Succeeded),
+            Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "the device failed again");
                 (self.told)(Retried::Failed);
             }
-            Ok(_) | Err(_) => (self.told)(Retried::Succeeded),
         }
         result
     }
