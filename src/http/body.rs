@@ -22,6 +22,7 @@ use crate::protocol::problem::Problem;
 use crate::tuning::{Direction, PathMeasure};
 use crate::upload::{Metadata, Session, UploadOffset};
 
+use super::client::Client;
 use super::connection::Connection;
 use super::failure::{Failure, after_settling};
 use super::gateway::Gateway;
@@ -68,6 +69,8 @@ impl Source for Plain {
 pub(super) struct Body<S = Plain> {
     source: S,
     attention: Attention,
+    /// Who sends it, if that is remembered.
+    client: Option<Client>,
     batch: Vec<Bytes>,
     /// How the source ended, once it has.
     end: Option<Result<(), Cut>>,
@@ -113,7 +116,12 @@ impl<S: Source> Body<S> {
     /// The body of a request that came by `connection`, without its wrapping.
     pub(super) fn of(source: S, connection: Option<&Connection>) -> Self {
         let attention = Attention::turned_away(connection.cloned());
-        Self { source, attention, batch: Vec::new(), end: None }
+        Self { source, attention, client: None, batch: Vec::new(), end: None }
+    }
+
+    /// What comes of it is remembered of `client`.
+    pub(super) fn of_client(self, client: Option<Client>) -> Self {
+        Self { client, ..self }
     }
 
     /// Asks the source for something that comes before the first byte; waits for at most the time
@@ -149,8 +157,12 @@ impl<S: Source> Body<S> {
         let mut pace = Pace::new(settings, Instant::now());
         let mut ticks = interval(pace.tick());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let course = gateway.tuner.course(Direction::Up, transfer.id(), settings.batch_bytes, None);
+        let known = self.client.as_ref().and_then(Client::profile);
+        let known = known.and_then(|profile| profile.buffer_bytes());
+        let course =
+            gateway.tuner.course(Direction::Up, transfer.id(), settings.batch_bytes, known);
         let mut room = Room::new(&gateway.memory.uploads, course);
+        room.course.is_of(self.client.take());
         loop {
             let next = |cx: &mut Context<'_>| {
                 self.step(cx, &mut transfer, &mut pace, &mut ticks, &mut room)

@@ -1,6 +1,7 @@
 //! One request: its head, where it came in, and who asks.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 
 use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{RequestHead as ActixHead, Version};
@@ -19,6 +20,7 @@ use crate::protocol::tus::append::{self, Append};
 use crate::protocol::tus::create::{self, Create};
 use crate::upload::{Owner, UploadId, UploadLength};
 
+use super::client::Client;
 use super::failure::{Failure, denied};
 use super::gateway::Gateway;
 
@@ -132,10 +134,25 @@ impl<'a> Call<'a> {
     /// Reads the beginning of a session and refuses what cannot be taken; touches no store.
     pub(super) async fn beginning(&self, terms: &Terms) -> Result<(Grant, Begin), Failure> {
         let grant = self.grant(Verb::Create).await?;
-        let begin = begin::read(&self.head, terms)?;
+        let begin = begin::read(&self.head, &self.suited(terms, &grant.owner))?;
         within(grant.max_length, begin.geometry.length().get())?;
         self.has_room_for(begin.geometry.length().get())?;
         Ok((grant, begin))
+    }
+
+    /// Who sends it, acting for `owner`, if that is remembered.
+    pub(super) fn client_of(&self, owner: &Owner) -> Option<Client> {
+        self.gateway.clients.as_ref()?.who(&self.head, owner, self.client)
+    }
+
+    /// `terms` with the chunk size that suits this client, if that is known and to be told (C-21).
+    pub(super) fn suited(&self, terms: &Terms, owner: &Owner) -> Terms {
+        if !self.gateway.settings.tells_chunk_size {
+            return terms.clone();
+        }
+        let known = self.client_of(owner).and_then(|client| client.profile());
+        let bytes = known.and_then(|profile| profile.chunk_bytes()).and_then(NonZeroU64::new);
+        Terms { chunk_bytes: bytes.unwrap_or(terms.chunk_bytes), ..terms.clone() }
     }
 
     /// Reads the head of a form and refuses what cannot be taken; touches no store.

@@ -14,6 +14,7 @@ use crate::protocol::tus::{Extension, Profile};
 use crate::upload::{NewSession, Timestamp};
 
 use super::arrival;
+use super::client::Clients;
 use super::memory::Memory;
 use super::metrics::ArmMetrics;
 use super::service_url::ServiceUrl;
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub(super) memory: Memory,
     /// How large the buffers of transfers are.
     pub(super) tuner: Tuner,
+    /// What is remembered of clients, if anything is.
+    pub(super) clients: Option<Clients>,
     /// Chunk headers, if they are on.
     pub(super) chunks: Option<Chunking>,
     /// Where ejabberd asks for slots.
@@ -93,6 +96,7 @@ impl Gateway {
             cors,
             memory,
             tuner,
+            clients: None,
             chunks,
             service_urls,
             outside,
@@ -109,6 +113,12 @@ impl Gateway {
     #[must_use]
     pub fn tuned_by(self, tuner: Tuner) -> Self {
         Self { tuner, ..self }
+    }
+
+    /// Lets what `clients` remember count.
+    #[must_use]
+    pub fn remembering(self, clients: Clients) -> Self {
+        Self { clients: Some(clients), ..self }
     }
 
     /// A new upload with what its owner may have, if it has an owner in particular.

@@ -8,12 +8,18 @@ use serde::{Deserialize, Serialize};
 pub struct Streaming {
     /// Whether a fitted buffer follows what is measured while its transfer lasts.
     pub adaptive_streaming: bool,
+    /// Whether clients are told which chunk size suits them.
+    pub quality_adaptation: bool,
     /// Whether the kernel is asked how each connection does: round trips, losses, delivery rate.
     pub network_condition_monitoring: bool,
 }
 
 impl Default for Streaming {
     fn default() -> Self {
-        Self { adaptive_streaming: true, network_condition_monitoring: true }
+        Self {
+            adaptive_streaming: true,
+            quality_adaptation: true,
+            network_condition_monitoring: true,
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! | `sled/` | the embedded database: the default |
 
 pub mod memory;
+pub mod memory_profiles;
 pub mod sled;
 
 pub use memory::MemorySessionStore;
