@@ -68,7 +68,7 @@ async fn serve(gateway: &Data<Gateway>, tuner: &Tuner, most: usize) -> usize {
     most
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn a_forced_regression_is_rolled_back_within_the_window_and_stays_off_until_told() {
     let (gateway, tuner) = fitted_by(Arc::new(Worse));
     let took = serve(&gateway, &tuner, 1000).await;
@@ -84,7 +84,7 @@ async fn a_forced_regression_is_rolled_back_within_the_window_and_stays_off_unti
     assert_eq!(tuner.rolled_back(), None);
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn a_healthy_one_is_left_alone() {
     let (gateway, tuner) = fitted_by(Arc::new(Fitted));
     assert_eq!(serve(&gateway, &tuner, 500).await, 500, "{:?}", tuner.rolled_back());
