@@ -58,6 +58,8 @@ const NO_LIMITS: &[(&str, &str)] = &[
     ("tus.concatenation", "a switch"),
     ("uploads.chunkeduploadsenabled", "a switch"),
     ("uploads.chunksize", "what clients are told that ask for no other"),
+    ("uploads.resumableuploadsenabled", "a switch"),
+    ("streaming.automatic_retry", "a switch"),
     ("uploads.form_path", "a path"),
     ("quota.when_full", "a choice"),
     ("xep0363.tenants", "tables of their own"),

@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod lab;
 pub mod phase;
 pub mod resume;
+pub mod shape;
 pub mod slow;
 pub mod switch;
 pub mod tally;

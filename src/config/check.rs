@@ -252,6 +252,7 @@ fn extensions(settings: &Settings, doubts: &mut Doubts) {
 fn counts(settings: &Settings, doubts: &mut Doubts) {
     let workers = settings.server.workers.map_or(1, usize::from);
     let max_chunks = usize::try_from(settings.uploads.max_chunks).unwrap_or(usize::MAX);
+    let max_retries = usize::try_from(settings.uploads.maxretries).unwrap_or(usize::MAX);
     let max_streams = usize::try_from(settings.server.max_streams).unwrap_or(usize::MAX);
     let per_address = settings.server.max_connections_per_address.map_or(1, |count| count.0);
     let margin = usize::from(settings.performance.rollback_margin);
@@ -264,6 +265,8 @@ fn counts(settings: &Settings, doubts: &mut Doubts) {
         ("server", "max_streams", max_streams, 16, 65_536),
         ("tus", "max_parts", settings.tus.max_parts, 1, 100_000),
         ("uploads", "max_chunks", max_chunks, 1, 1_000_000),
+        ("uploads", "maxretries", max_retries, 0, 10),
+        ("network", "remembered_paths", settings.network.remembered_paths, 0, 1_000_000),
         ("auth.forward", "max_requests", settings.auth.forward.max_requests, 1, 10_000),
         ("auth.forward", "cache_entries", settings.auth.forward.cache_entries, 0, 1_000_000),
         ("performance", "rollout", usize::from(settings.performance.rollout), 0, 100),

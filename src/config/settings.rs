@@ -171,6 +171,10 @@ pub struct Uploads {
     pub chunksize: Size,
     /// Most chunks of an upload.
     pub max_chunks: u32,
+    /// Whether an upload that was cut can be continued.
+    pub resumableuploadsenabled: bool,
+    /// How often an operation of the device that failed in passing is tried again.
+    pub maxretries: u32,
     /// Path that takes HTML forms, without a trailing slash.
     #[serde(with = "absent::none")]
     pub form_path: Option<String>,
@@ -206,6 +210,8 @@ pub struct Network {
     pub min_rate: Size,
     /// After an early refusal at most this much is read on.
     pub linger_size: Size,
+    /// Uploads of which it is remembered by which way they came.
+    pub remembered_paths: usize,
 }
 
 /// `[storage]`

@@ -1,5 +1,8 @@
 //! What happened, for metrics and logs.
 
+use std::time::Duration;
+
+use crate::storage::Retried;
 use crate::upload::Departure;
 
 /// One thing that happened in the engine.
@@ -34,6 +37,35 @@ pub enum Event {
     OrphanRemoved,
     /// The session store flushed a group of commits.
     Flushed,
+    /// Something that the device had failed in passing was tried again.
+    Retried(Retried),
+    /// A client went on with an upload by another way than before.
+    ClientSwitched {
+        /// What was new.
+        how: Switch,
+        /// From the first byte on the new path to accepted bytes.
+        took: Duration,
+    },
+}
+
+/// What is new about the way by which a client comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Switch {
+    /// Its address.
+    Address,
+    /// Only what carries its requests.
+    Transport,
+}
+
+impl Switch {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Transport => "transport",
+        }
+    }
 }
 
 /// How a transfer ended.

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::storage::StorageError;
+use crate::storage::{BlobWriter, Retries, StorageError};
 use crate::upload::{Metadata, Session, UploadLength, UploadOffset};
 
 use super::error::EngineError;
@@ -51,13 +51,18 @@ impl Ledger {
         }
     }
 
-    /// Writes a batch behind what is there, on this thread, and counts it.
+    /// Writes a batch behind what is there, on this thread, and counts it. Returns what of it has
+    /// to be written yet, by a thread that may wait: nothing unless it was told to defer that.
     ///
     /// When the device is full, what fitted is kept and counted.
-    pub(super) fn write(&self, batch: &[Bytes]) -> Result<(), EngineError> {
+    pub(super) fn write(
+        &self,
+        batch: &[Bytes],
+        persistence: Persistence<'_>,
+    ) -> Result<Vec<Bytes>, EngineError> {
         match self {
-            Self::End(ledger) => ledger.write(batch),
-            Self::Chunk(ledger) => ledger.write(batch),
+            Self::End(ledger) => ledger.write(batch, persistence),
+            Self::Chunk(ledger) => ledger.write(batch, persistence),
         }
     }
 
@@ -106,6 +111,36 @@ impl Ledger {
         match self {
             Self::End(ledger) => ledger.cut_short(declares).await,
             Self::Chunk(ledger) => ledger.cut_short().await,
+        }
+    }
+}
+
+/// What is done when the device fails in passing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Persistence<'a> {
+    /// The bytes are given back, uncounted: this thread may not wait.
+    Defer,
+    /// They are written again, the same ones to the same place, as often as this says. Blocking.
+    Insist(&'a Retries),
+}
+
+impl Persistence<'_> {
+    fn write(
+        self,
+        writer: &dyn BlobWriter,
+        at: UploadOffset,
+        batch: &[Bytes],
+    ) -> Result<(), StorageError> {
+        match self {
+            Self::Defer => writer.write(at, batch),
+            Self::Insist(retries) => retries.insist(|| writer.write(at, batch)),
+        }
+    }
+
+    fn defers(self, error: &StorageError) -> bool {
+        match self {
+            Self::Defer => error.is_passing(),
+            Self::Insist(_) => false,
         }
     }
 }

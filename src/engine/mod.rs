@@ -67,8 +67,8 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::storage::{BlobStore, Joining, Room, SessionStore, StorageError};
-use crate::upload::{BootId, Limits};
+use crate::storage::{BlobStore, Joining, Retries, Retrying, Room, SessionStore, StorageError};
+use crate::upload::{BootId, Limits, UploadId};
 
 pub use adopt::{AdoptOrder, Adopted};
 pub use append::AppendOrder;
@@ -82,7 +82,7 @@ pub use settings::{Durability, EngineSettings};
 pub use transfer::Transfer;
 
 use concat::Awaited;
-use events::Observer;
+use events::{Event, Observer, Switch};
 use lease::Leases;
 use quota::Quotas;
 use scribe::Scribe;
@@ -120,6 +120,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     boot: BootId,
     observer: Arc<dyn Observer>,
+    retries: Retries,
     leases: Arc<Leases>,
     scribe: Arc<Scribe>,
     awaited: Awaited,
@@ -154,6 +155,10 @@ impl Drop for OwnRuntime {
     }
 }
 
+fn retries(most: u32, observer: Arc<dyn Observer>) -> Retries {
+    Retries::new(most, move |retried| observer.observe(Event::Retried(retried)))
+}
+
 impl Engine {
     /// Starts an engine: its runtime, the recovery sweep, the reaper and the scribe.
     ///
@@ -168,8 +173,10 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|source| StorageError::Io { doing: "starting the engine", source })?;
+        let retries = retries(parts.settings.storage_retries, Arc::clone(&parts.observer));
+        let blobs: Arc<dyn BlobStore> = Arc::new(Retrying::over(parts.blobs, retries.clone()));
         let shared = Arc::new(Shared {
-            scribe: Scribe::new(Arc::clone(&parts.blobs)),
+            scribe: Scribe::new(Arc::clone(&blobs)),
             leases: Leases::new(parts.settings.silent_after),
             awaited: Awaited::default(),
             quotas: Quotas::default(),
@@ -178,7 +185,8 @@ impl Engine {
             unsettled: Unsettled::default(),
             runtime: runtime.handle().clone(),
             sessions: parts.sessions,
-            blobs: parts.blobs,
+            blobs,
+            retries,
             settings: parts.settings,
             clock: parts.clock,
             boot: parts.boot,
@@ -209,6 +217,13 @@ impl Engine {
     /// [`EngineError::Storage`] if the device cannot be asked.
     pub fn room(&self) -> Result<Room, EngineError> {
         Ok(self.shared.blobs.room()?)
+    }
+
+    /// Takes note that the client of an upload goes on by another way than before.
+    pub fn client_switched(&self, id: UploadId, how: Switch, took: std::time::Duration) {
+        let by = how.as_str();
+        tracing::info!(upload = %id, how = by, ?took, "the client of {id} goes on by another {by}");
+        self.shared.observer.observe(Event::ClientSwitched { how, took });
     }
 
     /// How many uploads are being written.

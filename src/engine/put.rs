@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::storage::{Stored, Tail};
 use crate::upload::{AppendPlan, NewSession, Owner, Session, UploadId, UploadOffset};
 
+use super::create::WhenCut;
 use super::error::EngineError;
 use super::lease::{Claim, Lease};
 use super::ledger::{EndLedger, Ledger, Proof};
@@ -24,6 +25,8 @@ pub struct PutOrder {
     pub body_bytes: Option<u64>,
     /// What to create, if there is no such upload.
     pub opens: Option<NewSession>,
+    /// What becomes of what arrived if the body is cut. What chunks have brought stays in any case.
+    pub when_cut: WhenCut,
 }
 
 /// What became of the order.
@@ -104,10 +107,14 @@ impl Shared {
         let (id, offset) = (session.id(), session.offset());
         let plan = self.plan(&session, order.from, order.body_bytes)?;
         self.has_room_behind(offset, order.body_bytes.unwrap_or(1))?;
-        let writer = Some(self.writer(&session, Tail::Keep).await?);
+        let (tail, proof) = match order.when_cut {
+            WhenCut::Discard if session.chunks().is_none() => (Tail::Discard, Proof::Whole),
+            WhenCut::Discard | WhenCut::Keep => (Tail::Keep, Proof::None),
+        };
+        let writer = Some(self.writer(&session, tail).await?);
         let course = Course { yields_at: offset, ..Course::from(&plan) };
         let (shared, revision) = (Arc::clone(self), Some(revision));
-        let ledger = EndLedger::open_at(order.from, shared, session, revision, writer, Proof::None);
+        let ledger = EndLedger::open_at(order.from, shared, session, revision, writer, proof);
         let ledger = Ledger::End(Box::new(ledger));
         Ok(Transfer::lend(Arc::clone(self), lease, ledger, id, course))
     }

@@ -41,6 +41,8 @@ pub struct EngineSettings {
     pub takeover_timeout: Duration,
     /// A write that takes longer than this moves the transfer to blocking threads.
     pub slow_write: Duration,
+    /// How often an operation of the device that failed in passing is tried again.
+    pub storage_retries: u32,
     /// How often expired uploads are looked for.
     pub reap_interval: Duration,
     /// Unpublished blobs without a session are removed at this age.
@@ -63,6 +65,7 @@ impl Default for EngineSettings {
             silent_after: Duration::from_millis(30),
             takeover_timeout: Duration::from_secs(10),
             slow_write: Duration::from_millis(50),
+            storage_retries: 5,
             reap_interval: Duration::from_secs(60),
             orphan_age: Duration::from_secs(24 * 60 * 60),
             assemble_wait: Duration::from_secs(20),

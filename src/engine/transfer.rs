@@ -13,7 +13,7 @@ use super::Shared;
 use super::error::EngineError;
 use super::events::{Ending, Event};
 use super::lease::{Lease, StopReason};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Persistence};
 
 /// Looking at the free room this often, in bytes, is often enough beside a reserve of megabytes.
 const ROOM_CHECK_BYTES: u64 = 4 * 1024 * 1024;
@@ -250,17 +250,27 @@ impl Running {
             self.write_elsewhere(batch).await
         } else {
             let started = Instant::now();
-            let written = self.write_here(&batch);
+            let left = self.write_here(&batch);
             self.slow = started.elapsed() > self.shared.settings.slow_write;
-            written
+            match left {
+                // The device failed in passing: it is given time, and this thread is not.
+                Ok(left) if !left.is_empty() => self.write_elsewhere(left).await,
+                written => written.map(drop),
+            }
         };
         self.since_checkpoint.bytes = self.since_checkpoint.bytes.saturating_add(bytes);
         written
     }
 
-    fn write_here(&self, batch: &[Bytes]) -> Result<(), EngineError> {
-        let written = self.ledger.write(batch);
-        self.lease.seat().end_write(self.ledger.yields_at());
+    /// Returns what has to be written elsewhere, at once: until then this write has not ended.
+    fn write_here(&self, batch: &[Bytes]) -> Result<Vec<Bytes>, EngineError> {
+        let retries = &self.shared.retries;
+        let once =
+            if retries.are_any() { Persistence::Defer } else { Persistence::Insist(retries) };
+        let written = self.ledger.write(batch, once);
+        if !written.as_ref().is_ok_and(|left| !left.is_empty()) {
+            self.lease.seat().end_write(self.ledger.yields_at());
+        }
         written
     }
 
@@ -268,9 +278,10 @@ impl Running {
     /// is counted before the transfer is settled.
     async fn write_elsewhere(&mut self, batch: Vec<Bytes>) -> Result<(), EngineError> {
         let (ledger, seat) = (Arc::clone(&self.ledger), Arc::clone(self.lease.seat()));
+        let retries = self.shared.retries.clone();
         let work = move || {
             let started = Instant::now();
-            let written = ledger.write(&batch);
+            let written = ledger.write(&batch, Persistence::Insist(&retries)).map(drop);
             seat.end_write(ledger.yields_at());
             (written, started.elapsed())
         };

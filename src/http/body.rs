@@ -22,6 +22,7 @@ use crate::protocol::problem::Problem;
 use crate::tuning::{Direction, PathMeasure};
 use crate::upload::{Metadata, Session, UploadOffset};
 
+use super::call::Call;
 use super::client::Client;
 use super::connection::Connection;
 use super::failure::{Failure, after_settling};
@@ -151,18 +152,15 @@ impl<S: Source> Body<S> {
     pub(super) async fn pour(
         mut self,
         mut transfer: Transfer,
-        gateway: &Gateway,
+        call: &Call<'_>,
     ) -> Result<Session, Failure> {
+        let (gateway, mut is_new) = (call.gateway, true);
         let settings = &gateway.settings;
         let mut pace = Pace::new(settings, Instant::now());
         let mut ticks = interval(pace.tick());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let known = self.client.as_ref().and_then(Client::profile);
-        let known = known.and_then(|profile| profile.buffer_bytes());
-        let course =
-            gateway.tuner.course(Direction::Up, transfer.id(), settings.batch_bytes, known);
+        let course = self.course(&transfer, gateway);
         let mut room = Room::new(&gateway.memory.uploads, course);
-        room.course.is_of(self.client.take());
         loop {
             let next = |cx: &mut Context<'_>| {
                 self.step(cx, &mut transfer, &mut pace, &mut ticks, &mut room)
@@ -180,6 +178,9 @@ impl<S: Source> Body<S> {
                     if let Err(failed) = written {
                         let settled = transfer.halt().await.map(|session| session.offset());
                         return Err(after_settling(failed, settled).into());
+                    }
+                    if std::mem::take(&mut is_new) {
+                        call.was_accepted(transfer.id());
                     }
                     let now = Instant::now();
                     let device = now.saturating_duration_since(started);
@@ -209,6 +210,16 @@ impl<S: Source> Body<S> {
                 Step::Slow(slowness) => return Err(halted(transfer, cut(slowness)).await),
             }
         }
+    }
+
+    /// How large its batches are.
+    fn course(&mut self, transfer: &Transfer, gateway: &Gateway) -> Course {
+        let known = self.client.as_ref().and_then(Client::profile);
+        let known = known.and_then(|profile| profile.buffer_bytes());
+        let fixed = gateway.settings.batch_bytes;
+        let mut course = gateway.tuner.course(Direction::Up, transfer.id(), fixed, known);
+        course.is_of(self.client.take());
+        course
     }
 
     /// Decides what is next; waits while nothing is there.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU64;
+use std::time::Instant;
 
 use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{RequestHead as ActixHead, Version};
@@ -21,8 +22,10 @@ use crate::protocol::tus::create::{self, Create};
 use crate::upload::{Owner, UploadId, UploadLength};
 
 use super::client::Client;
+use super::connection::Connection;
 use super::failure::{Failure, denied};
 use super::gateway::Gateway;
+use super::switches::{Path, Switched};
 
 /// A request, as the handlers see it.
 #[derive(Debug)]
@@ -39,6 +42,9 @@ pub(super) struct Call<'a> {
     query: Option<&'a str>,
     /// The client's address, as far as it is known.
     client: Option<IpAddr>,
+    /// The way by which it came.
+    way: Path,
+    connection: Option<Connection>,
 }
 
 impl<'a> Call<'a> {
@@ -49,7 +55,27 @@ impl<'a> Call<'a> {
         let (mut place, client) = gateway.arrival(&head, peer);
         let (upload, query) = (upload_in(head.path), request.uri.query());
         place.link = gateway.authority.link_in(query).map(ToOwned::to_owned);
-        Self { gateway, head, method, place, upload, query, client }
+        let way = gateway.switches.path(client, None);
+        Self { gateway, head, method, place, upload, query, client, way, connection: None }
+    }
+
+    /// The same, by this connection.
+    pub(super) fn by(self, connection: Option<&Connection>) -> Self {
+        let way = self.gateway.switches.path(self.client, connection);
+        Self { way, connection: connection.cloned(), ..self }
+    }
+
+    /// Takes note that whoever may write `id` has asked for it.
+    pub(super) fn has_looked_at(&self, id: UploadId) {
+        self.gateway.switches.looked(id, self.way);
+    }
+
+    /// Takes note that bytes of this request were accepted.
+    pub(super) fn was_accepted(&self, id: UploadId) {
+        let switched = self.gateway.switches.accepted(id, self.way, Instant::now());
+        if let Some(Switched { how, took }) = switched {
+            self.gateway.engine.client_switched(id, how, took);
+        }
     }
 
     /// In whose name the request acts and within which bounds, if it may do `verb`.
@@ -75,6 +101,11 @@ impl<'a> Call<'a> {
     pub(super) fn note_turned_away(&self, verb: &str, why: &dyn std::fmt::Display) {
         let client = self.client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
         tracing::info!(%client, verb, "turned away: {why}");
+    }
+
+    /// The connection by which it came, if it is known.
+    pub(super) const fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
     }
 
     /// The client's address, as far as it is known.

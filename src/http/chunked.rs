@@ -35,7 +35,7 @@ pub(super) async fn endpoint(
     payload: Payload,
     gateway: Data<Gateway>,
 ) -> HttpResponse {
-    let mut call = Call::new(&gateway, request.head());
+    let mut call = Call::new(&gateway, request.head()).by(request.conn_data());
     let body = Body::new(payload, request.conn_data());
     let outcome = match (call.method, &gateway.chunks) {
         (_, None) => Err(Problem::NotFound.into()),
@@ -61,7 +61,7 @@ pub(super) async fn session(
     payload: Payload,
     gateway: Data<Gateway>,
 ) -> HttpResponse {
-    let call = Call::new(&gateway, request.head());
+    let call = Call::new(&gateway, request.head()).by(request.conn_data());
     let name = session_at(call.head.path).unwrap_or(Err(Problem::NotFound));
     let outcome = match (call.method, &gateway.chunks) {
         (_, None) => Err(Problem::NotFound.into()),
@@ -81,7 +81,7 @@ pub(super) async fn session(
 
 /// The status of the session that the query names.
 pub(super) async fn status(request: HttpRequest, gateway: Data<Gateway>) -> HttpResponse {
-    let call = Call::new(&gateway, request.head());
+    let call = Call::new(&gateway, request.head()).by(request.conn_data());
     let outcome = match (call.method, &gateway.chunks) {
         (_, None) => Err(Problem::NotFound.into()),
         (Method::Options, Some(_)) => Ok(offered(OF_THE_STATUS)),
@@ -163,7 +163,7 @@ async fn add(
     let (session, arrival) = match started {
         ChunkStart::There(session) => (session, Arrival::Before),
         ChunkStart::Receive(transfer) => {
-            let poured = body.pour(transfer, call.gateway).await;
+            let poured = body.pour(transfer, call).await;
             (poured.map_err(settled)?, Arrival::Now)
         }
     };
@@ -177,6 +177,7 @@ async fn look(call: &Call<'_>, chunking: &Chunking, name: Result<SessionName, Pr
     let meant = Meant::by(call, chunking, Named::Session(name?), &owner).await?;
     let session = call.gateway.engine.peek(meant.id, &owner).await?;
     let terms = call.suited(&chunking.terms, &owner);
+    call.has_looked_at(meant.id);
     let called = Called { name: &meant.name, session: &session };
     let tail = if call.head.method == "HEAD" { Tail::Nothing } else { Tail::Own };
     Ok((inspect::inspected(&called, &call.place, &terms), tail))

@@ -53,6 +53,7 @@ struct Shared {
     path: Path,
     /// More requests in progress end the connection.
     max_running: usize,
+    opened: Instant,
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
     /// How many had been read when the last request ended.
@@ -117,6 +118,7 @@ impl Connection {
             ends,
             path: Path::default(),
             max_running,
+            opened: Instant::now(),
             read_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
             read_before: AtomicU64::new(0),
@@ -171,6 +173,11 @@ impl Connection {
         let ends = self.0.ends.local.zip(self.0.ends.peer);
         let carried: Weak<dyn Carried> = Arc::<Shared>::downgrade(&self.0);
         lines.list(ends, self.0.path.clone(), carried)
+    }
+
+    /// When it was opened, if the request in progress is its first one.
+    pub(super) fn opened_for_this_request(&self) -> Option<Instant> {
+        (self.turn() <= 1).then_some(self.0.opened)
     }
 
     /// Bytes that were read from it, heads and framing included, encryption not.

@@ -16,7 +16,7 @@ use crate::protocol;
 use crate::protocol::form;
 use crate::protocol::method::Method;
 use crate::protocol::problem::Problem;
-use crate::protocol::tus::refused;
+use crate::protocol::tus::{options, refused};
 use crate::upload::UploadId;
 
 use super::call::Call;
@@ -63,6 +63,15 @@ impl ExpectService {
         }
         let target = target(call.head.path, &self.gateway.settings);
         let judged: Result<(), Failure> = match (call.method, target) {
+            (Method::Post, Target::Endpoint) | (Method::Patch, Target::Upload)
+                if !self.gateway.settings.resumption =>
+            {
+                let allow = match target {
+                    Target::Upload => self.gateway.profile.methods_of_a_file(),
+                    Target::Endpoint | Target::Forms | Target::Elsewhere => options::NOTHING,
+                };
+                Err(Problem::MethodNotAllowed { allow }.into())
+            }
             (Method::Post, Target::Endpoint) => call.creation().await.map(|_| ()),
             (Method::Post, Target::Forms) => call.form().await.map(|_| ()),
             (Method::Patch, Target::Upload) => call.addition().await.map(|_| ()),

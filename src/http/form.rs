@@ -29,7 +29,7 @@ pub(super) async fn endpoint(
     payload: Payload,
     gateway: Data<Gateway>,
 ) -> HttpResponse {
-    let call = Call::new(&gateway, request.head());
+    let call = Call::new(&gateway, request.head()).by(request.conn_data());
     let outcome = match call.method {
         Method::Options => Ok(form::offered()),
         Method::Post => take(&call, payload, request.conn_data()).await,
@@ -67,7 +67,7 @@ async fn take(
     let transfer = gateway.engine.create_with_body(new, first).await;
     let transfer = transfer.map_err(|error| Failure::from(error).problem(None))?;
     let id = transfer.id();
-    let poured = body.pour(transfer, gateway).await;
+    let poured = body.pour(transfer, call).await;
     let session = poured.map_err(|failure| failure.problem(Some(id)).with_nothing_kept())?;
     Ok(stored(&session, &call.place, began.elapsed()))
 }

@@ -19,6 +19,7 @@ use super::memory::Memory;
 use super::metrics::ArmMetrics;
 use super::service_url::ServiceUrl;
 use super::settings::{CorsSettings, ExtensionSettings, HttpSettings};
+use super::switches::Switches;
 use super::tuner::Tuner;
 
 /// The engine and how it is offered over HTTP; one per process, shared by every worker.
@@ -35,6 +36,8 @@ pub struct Gateway {
     pub(super) tuner: Tuner,
     /// What is remembered of clients, if anything is.
     pub(super) clients: Option<Clients>,
+    /// By which way each upload came last.
+    pub(super) switches: Switches,
     /// Chunk headers, if they are on.
     pub(super) chunks: Option<Chunking>,
     /// Where ejabberd asks for slots.
@@ -88,6 +91,7 @@ impl Gateway {
         let service_urls = Vec::new();
         let memory = Memory::new(settings.memory_bytes);
         let tuner = Tuner::new(settings.tuning, settings.lots.clone(), ArmMetrics::default());
+        let switches = Switches::new(settings.remembered_paths);
         Ok(Self {
             engine,
             authority,
@@ -97,6 +101,7 @@ impl Gateway {
             memory,
             tuner,
             clients: None,
+            switches,
             chunks,
             service_urls,
             outside,

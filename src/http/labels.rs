@@ -5,8 +5,9 @@ use std::fmt::{self, Write};
 use actix_web::http::{Method, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
-use crate::engine::events::Ending;
+use crate::engine::events::{Ending, Switch};
 use crate::slots::Decision;
+use crate::storage::Retried;
 use crate::upload::Departure;
 
 /// A method, as a label.
@@ -140,6 +141,27 @@ impl DecisionLabel {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SwitchLabel(pub(super) Switch);
+
+impl SwitchLabel {
+    const fn as_str(self) -> &'static str {
+        self.0.as_str()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RetriedLabel(pub(super) Retried);
+
+impl RetriedLabel {
+    const fn as_str(self) -> &'static str {
+        match self.0 {
+            Retried::Succeeded => "succeeded",
+            Retried::Failed => "failed",
+        }
+    }
+}
+
 /// Labels whose text is all there is to them.
 macro_rules! label {
     ($($label:ty),*) => {$(
@@ -151,7 +173,15 @@ macro_rules! label {
     )*};
 }
 
-label!(RequestMethod, StatusClass, EndingLabel, DepartureLabel, DecisionLabel);
+label!(
+    RequestMethod,
+    StatusClass,
+    EndingLabel,
+    DepartureLabel,
+    DecisionLabel,
+    SwitchLabel,
+    RetriedLabel
+);
 
 impl std::hash::Hash for EndingLabel {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {

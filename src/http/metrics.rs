@@ -26,9 +26,11 @@ use super::process::ProcessCollector;
 
 mod arms;
 mod network;
+mod passage;
 
 pub use arms::ArmMetrics;
 use network::Network;
+use passage::Passage;
 
 pub use super::labels::RequestMethod;
 
@@ -51,6 +53,7 @@ pub struct Metrics {
     durations: Durations,
     arms: ArmMetrics,
     pub(super) network: Network,
+    passage: Passage,
 }
 
 /// What happens to uploads.
@@ -108,7 +111,8 @@ impl Metrics {
         arms.register(own);
         let network = Network::default();
         network.register(own);
-        Arc::new(Self { registry, uploads, slots, requests, durations, arms, network })
+        let passage = Passage::registered_in(own);
+        Arc::new(Self { registry, uploads, slots, requests, durations, arms, network, passage })
     }
 
     /// Where fitted and fixed transfers are counted.
@@ -189,6 +193,8 @@ impl Observer for Metrics {
             Event::Flushed => {
                 uploads.store_flushes.inc();
             }
+            Event::ClientSwitched { how, took } => self.passage.switched(how, took),
+            Event::Retried(outcome) => self.passage.retried(outcome),
         }
     }
 }
@@ -282,6 +288,8 @@ mod tests {
     use actix_web::http::Method;
 
     use super::*;
+    use crate::engine::events::Switch;
+    use crate::storage::Retried;
 
     fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
@@ -299,6 +307,8 @@ mod tests {
             Event::Departed(Departure::Expired),
             Event::Recovered { bytes: 5 },
             Event::Flushed,
+            Event::Retried(Retried::Succeeded),
+            Event::ClientSwitched { how: Switch::Address, took: Duration::from_millis(3) },
         ] {
             metrics.observe(event);
         }
@@ -313,6 +323,10 @@ mod tests {
             ("tidegate_departed_total{why=\"expired\"}", "1"),
             ("tidegate_recovered_bytes_total", "5"),
             ("tidegate_store_flushes_total", "1"),
+            ("tidegate_storage_retries_total{outcome=\"succeeded\"}", "1"),
+            ("tidegate_client_switches_total{how=\"address\"}", "1"),
+            ("tidegate_client_switches_total{how=\"transport\"}", "0"),
+            ("tidegate_client_switch_duration_seconds_count", "1"),
             ("tidegate_connections_open", "0"),
             ("tidegate_connections_refused_total", "0"),
         ] {

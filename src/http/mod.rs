@@ -15,6 +15,7 @@
 //! | `slots` | the handlers of XEP-0363 slots |
 //! | `service_url` | where ejabberd asks for slots |
 //! | `download` | `GET`, and the download side of `HEAD` |
+//! | `switches` | which uploads go on by another way than before |
 //! | `body` | the pump: from the socket into a transfer |
 //! | `pace` | when a body is too slow |
 //! | `memory` | how much all bodies together may take |
@@ -89,6 +90,7 @@ pub mod settings;
 mod shares;
 pub mod sides;
 mod slots;
+mod switches;
 #[cfg(test)]
 mod tests;
 pub mod tls;

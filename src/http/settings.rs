@@ -67,6 +67,10 @@ pub struct HttpSettings {
     pub linger_bytes: u64,
     /// Requests at once on one HTTP/2 connection.
     pub max_streams: u32,
+    /// Uploads of which it is remembered by which way they came.
+    pub remembered_paths: usize,
+    /// Whether an upload that was cut can be continued.
+    pub resumption: bool,
 }
 
 /// How chunk headers are offered.

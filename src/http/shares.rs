@@ -69,7 +69,7 @@ impl Drop for Share {
 }
 
 /// Whom an address belongs to: itself, or its /64.
-fn origin(address: IpAddr) -> IpAddr {
+pub(super) fn origin(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

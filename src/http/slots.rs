@@ -6,7 +6,8 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::engine::{EngineError, PutOrder, PutStart, Reader};
+use crate::engine::{EngineError, PutOrder, PutStart, Reader, WhenCut};
+use crate::protocol::chunked::content_range::CONTENT_RANGE;
 use crate::protocol::download as wire;
 use crate::protocol::head::ResponseHead;
 use crate::protocol::method::Method;
@@ -37,7 +38,7 @@ pub(super) async fn elsewhere(
     payload: Payload,
     gateway: Data<Gateway>,
 ) -> HttpResponse {
-    let call = Call::new(&gateway, request.head());
+    let call = Call::new(&gateway, request.head()).by(request.conn_data());
     let Some(tenant) = tenant_of(&call) else { return tus::elsewhere(&call) };
     let outcome = match call.method {
         Method::Put | Method::Post if call.brings_a_chunk() => match &gateway.chunks {
@@ -49,7 +50,13 @@ pub(super) async fn elsewhere(
         },
         Method::Options => Ok((answers::options(&tenant.tenant.scheme), Tail::Own)),
         Method::Put => store(&call, tenant, Body::new(payload, request.conn_data())).await,
-        Method::Head if speaks_tus(&call) => continued::stand(&call, tenant).await,
+        Method::Patch if !gateway.settings.resumption => {
+            let allow = answers::allow_whole(&tenant.tenant.scheme);
+            Err(Problem::MethodNotAllowed { allow }.into())
+        }
+        Method::Head if speaks_tus(&call) && gateway.settings.resumption => {
+            continued::stand(&call, tenant).await
+        }
         Method::Patch => {
             continued::add(&call, tenant, Body::new(payload, request.conn_data())).await
         }
@@ -108,6 +115,11 @@ impl Order {
         let verified = verified(call, tenant, &put.request)?;
         let length = put.request.length.and_then(UploadLength::new);
         let length = length.ok_or(Problem::ContentLengthRequired)?;
+        let resumption = call.gateway.settings.resumption;
+        if !resumption && put.body_bytes != length.get() {
+            let expected = "the whole file without it: uploads cannot be continued here";
+            return Err(Problem::MalformedField { field: CONTENT_RANGE, expected }.into());
+        }
         within(tenant.max_length, length.get())?;
         call.has_room_for(put.body_bytes)?;
         let owner = name::owner(&tenant.tenant.base, verified.owner.as_ref());
@@ -120,6 +132,7 @@ impl Order {
             from: put.from,
             body_bytes: Some(put.body_bytes),
             opens: None,
+            when_cut: if resumption { WhenCut::Keep } else { WhenCut::Discard },
         };
         Ok(Self { put: order, new, length })
     }
@@ -143,7 +156,7 @@ async fn store(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Outcome {
         // An empty file is complete as soon as there is one.
         PutStart::There(session) if known.is_none() && length == UploadLength::ZERO => *session,
         PutStart::There(_) => return Err(Problem::SlotComplete.into()),
-        PutStart::Receive(transfer) => body.pour(transfer, gateway).await?,
+        PutStart::Receive(transfer) => body.pour(transfer, call).await?,
     };
     Ok((put::answered(&session), Tail::Own))
 }

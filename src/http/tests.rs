@@ -79,6 +79,8 @@ fn settings() -> HttpSettings {
         linger: Duration::from_secs(1),
         linger_bytes: 1024,
         max_streams: 128,
+        remembered_paths: 100,
+        resumption: true,
     }
 }
 

@@ -29,9 +29,13 @@ pub(super) async fn endpoint(
     payload: Payload,
     gateway: Data<Gateway>,
 ) -> HttpResponse {
-    let mut call = Call::new(&gateway, request.head());
+    let mut call = Call::new(&gateway, request.head()).by(request.conn_data());
     let outcome = match call.method {
+        Method::Options if !gateway.settings.resumption => Ok(offered(options::NOTHING)),
         Method::Options => Ok((options::offered(&gateway.profile), Tail::Own)),
+        Method::Post if !gateway.settings.resumption => {
+            Err(Problem::MethodNotAllowed { allow: options::NOTHING }.into())
+        }
         Method::Post => create(&mut call, Body::new(payload, request.conn_data())).await,
         Method::Head
         | Method::Get
@@ -52,12 +56,17 @@ pub(super) async fn upload(
     payload: Payload,
     gateway: Data<Gateway>,
 ) -> HttpResponse {
-    let call = Call::new(&gateway, request.head());
+    let call = Call::new(&gateway, request.head()).by(request.conn_data());
     let id = request.match_info().get("id").and_then(|text| text.parse::<UploadId>().ok());
     if call.brings_a_chunk() {
         return chunked::upload(&call, id, Body::new(payload, request.conn_data())).await;
     }
+    let of_a_file = gateway.profile.methods_of_a_file();
     let outcome = match (call.method, id) {
+        (Method::Options, _) if !gateway.settings.resumption => Ok(offered(of_a_file)),
+        (Method::Patch, _) if !gateway.settings.resumption => {
+            Err(Problem::MethodNotAllowed { allow: of_a_file }.into())
+        }
         // What is offered does not depend on the upload, so it need not exist (T-50).
         (Method::Options, _) => Ok((options::offered(&gateway.profile), Tail::Own)),
         (Method::Post | Method::Put | Method::Other, _) => {
@@ -81,6 +90,11 @@ pub(super) fn elsewhere(call: &Call<'_>) -> HttpResponse {
     answer(call, None, Err(Problem::UnknownAddress { endpoint }.into()))
 }
 
+/// `204` where uploads cannot be continued: nothing of tus, only the methods of an address.
+fn offered(methods: &'static str) -> (ResponseHead, Tail) {
+    (ResponseHead::new(204).with("Allow", methods), Tail::Own)
+}
+
 async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
     let (gateway, settings) = (call.gateway, &call.gateway.settings);
     if call.head.body == BodyLength::Unknown && !carries_bytes(&call.head) {
@@ -99,7 +113,7 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
             let body = body.of_client(call.client_of(&new.owner));
             let transfer = gateway.engine.create_with_body(new, first).await?;
             let (id, location) = (transfer.id(), call.place.of(transfer.id()));
-            let poured = body.pour(transfer, gateway).await;
+            let poured = body.pour(transfer, &*call).await;
             poured.map_err(|failure| failure.in_creation(id, location))?
         }
     };
@@ -111,7 +125,7 @@ async fn add(call: &Call<'_>, id: UploadId, body: Body) -> Outcome {
     let body = body.of_client(call.client_of(&owner));
     let order = AppendOrder { id, owner, request, digest };
     let transfer = call.gateway.engine.append(order).await?;
-    let session = body.pour(transfer, call.gateway).await?;
+    let session = body.pour(transfer, call).await?;
     Ok((append::appended(&session, &call.gateway.profile), Tail::Own))
 }
 
@@ -137,6 +151,7 @@ async fn look(call: &Call<'_>, id: UploadId) -> Outcome {
         },
         looked => looked?,
     };
+    call.has_looked_at(id);
     let standing = inspect::inspected(&session, &call.gateway.profile);
     if asker == Asker::Tus || !is_served(&session) {
         return Ok((standing, Tail::Nothing));

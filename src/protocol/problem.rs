@@ -425,17 +425,35 @@ impl Problem {
             head.with("Allow", *allow)
         } else if matches!(self, Self::Unauthorized) {
             head.with("WWW-Authenticate", "Bearer realm=\"tidegate\"")
-        } else if matches!(
+        } else if let Some(moment) = self.retry_after() {
+            head.with("Retry-After", moment)
+        } else {
+            head
+        }
+    }
+
+    /// When the same request may succeed, without anybody doing anything about it.
+    ///
+    /// Not a lost offset or a cut body, which ask for another request, at once; nor a quota that only
+    /// its owner can make room in.
+    fn retry_after(&self) -> Option<String> {
+        if matches!(
             self,
             Self::ShuttingDown | Self::Busy | Self::Overloaded | Self::TooManyRequests
         ) {
-            head.with("Retry-After", "1")
+            Some("1".to_owned())
+        } else if matches!(self, Self::Internal) {
+            // The gateway has tried again itself, for less than that.
+            Some("5".to_owned())
+        } else if matches!(self, Self::NoRoom { .. }) {
+            // Uploads expire and operators act in minutes, not in seconds.
+            Some("60".to_owned())
         } else if let Self::AuthorityUnavailable { retry_after_seconds } = self {
-            head.with("Retry-After", retry_after_seconds.to_string())
+            Some(retry_after_seconds.to_string())
         } else if let Self::QuotaReached { retry_at: Some(moment) } = self {
-            head.with("Retry-After", date::write(*moment))
+            Some(date::write(*moment))
         } else {
-            head
+            None
         }
     }
 }

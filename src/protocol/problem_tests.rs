@@ -148,6 +148,22 @@ fn the_list_above_holds_every_variant() {
 }
 
 #[test]
+fn whoever_should_come_again_is_told_when_and_nobody_else() {
+    for problem in all() {
+        let said = problem.with_common_fields(ResponseHead::new(400)).get("Retry-After").is_some();
+        let status = tus::status::status(&problem);
+        // Damage does not heal, and room in a quota is made by its owner.
+        let in_vain = [Problem::Damaged, Problem::QuotaReached { retry_at: None }];
+        let comes_again = [423, 429, 500, 503, 507].contains(&status);
+        assert_eq!(said, comes_again && !in_vain.contains(&problem), "{problem:?}");
+    }
+    let moment = Timestamp::from_unix_milliseconds(1_700_000_000_000);
+    let known = Problem::QuotaReached { retry_at: Some(moment) };
+    let head = known.with_common_fields(ResponseHead::new(429));
+    assert_eq!(head.get("Retry-After"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
+}
+
+#[test]
 fn a_refusal_describes_itself_to_programs_and_people() {
     for problem in all() {
         let head = problem.described_in(ResponseHead::new(400));

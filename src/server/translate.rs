@@ -28,12 +28,17 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         silent_after: storage.silent_after.get(),
         takeover_timeout: storage.takeover_timeout.get(),
         slow_write: storage.slow_write.get(),
+        storage_retries: storage_retries(settings),
         reap_interval: storage.reap_interval.get(),
         orphan_age: storage.orphan_age.get(),
         assemble_wait: storage.assemble_wait.get(),
         threads: settings.performance.engine_threads,
         blocking_threads: settings.performance.blocking_threads,
     }
+}
+
+const fn storage_retries(settings: &Settings) -> u32 {
+    if settings.streaming.automatic_retry { settings.uploads.maxretries } else { 0 }
 }
 
 const fn durability(durability: Durability) -> engine::Durability {
@@ -102,6 +107,8 @@ pub fn http(settings: &Settings, keys: Keys, slots: SlotSettings) -> HttpSetting
         linger: timeouts.linger.get(),
         linger_bytes: settings.network.linger_size.get(),
         max_streams: settings.server.max_streams,
+        remembered_paths: settings.network.remembered_paths,
+        resumption: settings.uploads.resumableuploadsenabled,
     }
 }
 
@@ -226,6 +233,16 @@ mod tests {
     #[test]
     fn the_built_in_settings_are_the_engine_s_own_defaults() {
         assert_eq!(engine(&Settings::default()), EngineSettings::default());
+    }
+
+    #[test]
+    fn the_device_gets_as_many_chances_as_are_set_and_none_when_that_is_off() {
+        let mut settings = Settings::default();
+        assert_eq!(engine(&settings).storage_retries, 5);
+        settings.uploads.maxretries = 2;
+        assert_eq!(engine(&settings).storage_retries, 2);
+        settings.streaming.automatic_retry = false;
+        assert_eq!(engine(&settings).storage_retries, 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::engine::events::Unobserved;
-use crate::engine::{Clock, Engine, EngineParts, EngineSettings, PutOrder, PutStart};
+use crate::engine::{Clock, Engine, EngineParts, EngineSettings, PutOrder, PutStart, WhenCut};
 use crate::protocol::xep0363::slot::{Carrier, Issuer, Purpose, Slot, SlotOrder, SlotRefusal};
 use crate::protocol::xep0363::{BasePath, Secret, SlotKey};
 use crate::storage::blob::memory::MemoryBlobStore;
@@ -185,6 +185,7 @@ async fn a_purpose_decides_how_long_its_files_are_kept() {
             from: UploadOffset::ZERO,
             body_bytes: Some(11),
             opens: None,
+            when_cut: WhenCut::Keep,
         };
         let PutStart::Receive(mut transfer) = bench.engine.put(put).await.unwrap() else {
             panic!("it is there already")

@@ -57,6 +57,36 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether the same may succeed in a moment: an interrupted call, a device that is busy or has
+    /// failed once. Not a full one, and nothing that is wrong with what is stored.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let passing =
+            [Errno::INTR, Errno::AGAIN, Errno::IO, Errno::BUSY, Errno::TIMEDOUT, Errno::NOMEM];
+        match self {
+            Self::Io { source, .. } => {
+                let code = source.raw_os_error();
+                passing.iter().any(|errno| Some(errno.raw_os_error()) == code)
+            }
+            Self::Conflict
+            | Self::Missing(_)
+            | Self::NoRoom
+            | Self::NoDescriptor
+            | Self::Damaged { .. }
+            | Self::Record { .. }
+            | Self::Database(_)
+            | Self::Closed => false,
+        }
+    }
+
+    /// What went wrong and why, in one line for the operator.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        let first: &dyn std::error::Error = self;
+        let all = std::iter::successors(Some(first), |error| error.source());
+        all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
+
     /// Names what was being done when the system failed; a full device and a full table of
     /// descriptors keep their own meaning.
     pub fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {

@@ -10,6 +10,7 @@
 //! | `blob_store` | [`BlobStore`], [`BlobWriter`], [`BlobReader`]: bytes, in place, published |
 //! | `blob_care` | [`BlobCare`]: what the doctor does with a blob store |
 //! | `profile_store` | [`ProfileStore`]: what is known of clients; may be lost |
+//! | `retry` | [`Retrying`]: a blob store that tries again when the device fails in passing |
 //! | `session/` | adapters: sled, memory |
 //! | `blob/` | adapters: local files, memory |
 //! | `contract/` | the promises, as tests that take an adapter |
@@ -21,6 +22,7 @@ pub mod blob_store;
 pub mod contract;
 pub mod error;
 pub mod profile_store;
+pub mod retry;
 pub mod session;
 pub mod session_store;
 
@@ -30,6 +32,7 @@ pub use blob_store::{
 };
 pub use error::StorageError;
 pub use profile_store::{ProfileKey, ProfileStore};
+pub use retry::{Retried, Retries, Retrying};
 pub use session_store::{ListFault, Mend, Revision, SessionStore, Stored};
 
 /// A boxed future, so that the traits stay usable as trait objects.

@@ -23,7 +23,8 @@ for (const [reserve, reserveBytes] of [['no reserve', 0], ['a reserve', 8 * MIB]
       });
       assert.equal(refused.status, 507, 'an upload that can never fit is refused when it is created');
 
-      const bytes = new SeededBytes('too long', 36 * MIB);
+      // Too long beside the filler, and without it well within the device: some MiB are the session store's.
+      const bytes = new SeededBytes('too long', 32 * MIB);
       const url = await create(gateway.endpoint, undefined);
       const known = await patch(url, 0, Buffer.alloc(0), bytes.length);
       assert.equal(known.status, 507, 'a body that cannot fit is refused before it is sent');

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use clap::Parser;
 use crash_tests::death::post::tenants;
@@ -16,7 +17,7 @@ use crash_tests::tally::Loss;
 const SHOWN: usize = 5;
 
 /// Kills a gateway again and again, and looks for what it had acknowledged.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 struct Arguments {
     /// The gateway.
     #[arg(long, default_value = "target/release/tidegate")]
@@ -27,6 +28,9 @@ struct Arguments {
     /// The first seed; the groups count on from it.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
+    /// Groups at the same time.
+    #[arg(long, default_value_t = 2)]
+    at_once: usize,
     /// Only one group, with this seed.
     #[arg(long)]
     once: bool,
@@ -54,15 +58,13 @@ fn main() -> ExitCode {
 
 fn judge(arguments: &Arguments, out: &mut impl Write) -> std::io::Result<bool> {
     let rounds = if arguments.once { ROUNDS } else { arguments.rounds };
+    let groups: Vec<(u64, u64)> = (arguments.seed..)
+        .zip((0..rounds).step_by(usize::try_from(ROUNDS).unwrap_or(usize::MAX)))
+        .map(|(seed, before)| (seed, ROUNDS.min(rounds - before)))
+        .collect();
     let mut all = Report::default();
-    let mut left = rounds;
-    for seed in arguments.seed.. {
-        if left == 0 {
-            break;
-        }
-        let now = left.min(ROUNDS);
-        left -= now;
-        let report = one(arguments, seed, now)?;
+    for (seed, report) in side_by_side(arguments, groups) {
+        let report = report?;
         let (deaths, looks) = (report.deaths.len(), report.tally.looks);
         writeln!(
             out,
@@ -82,6 +84,28 @@ fn judge(arguments: &Arguments, out: &mut impl Write) -> std::io::Result<bool> {
         writeln!(out, "no death cut a body off: this test cannot see a loss")?;
     }
     Ok(all.tally.losses.is_empty() && dead >= rounds && !blind)
+}
+
+/// What became of each group, as soon as it is over.
+fn side_by_side(
+    arguments: &Arguments,
+    groups: Vec<(u64, u64)>,
+) -> mpsc::IntoIter<(u64, std::io::Result<Report>)> {
+    let (tell, told) = mpsc::channel();
+    let groups = Arc::new(Mutex::new(groups.into_iter()));
+    for _ in 0..arguments.at_once.max(1) {
+        let (arguments, groups, tell) = (arguments.clone(), Arc::clone(&groups), tell.clone());
+        std::thread::spawn(move || {
+            let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some((seed, rounds)) = next() {
+                // Nobody listens any more once one of them could not be run.
+                if tell.send((seed, one(&arguments, seed, rounds))).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    told.into_iter()
 }
 
 /// Devices that fill: every second gateway keeps nothing free of its own accord.

@@ -114,6 +114,8 @@ impl Default for Uploads {
             chunkeduploadsenabled: true,
             chunksize: Size::mb(5),
             max_chunks: 1_000_000,
+            resumableuploadsenabled: true,
+            maxretries: 5,
             form_path: Some("/upload".to_owned()),
         }
     }
@@ -138,6 +140,7 @@ impl Default for Network {
             keepaliveinterval: Span::seconds(15),
             min_rate: Size::bytes(0),
             linger_size: Size::mib(64),
+            remembered_paths: 10_000,
         }
     }
 }

@@ -10,6 +10,8 @@ pub struct Streaming {
     pub adaptive_streaming: bool,
     /// Whether clients are told which chunk size suits them.
     pub quality_adaptation: bool,
+    /// Whether the disk is given another chance when it failed in passing.
+    pub automatic_retry: bool,
     /// Whether the kernel is asked how each connection does: round trips, losses, delivery rate.
     pub network_condition_monitoring: bool,
 }
@@ -19,6 +21,7 @@ impl Default for Streaming {
         Self {
             adaptive_streaming: true,
             quality_adaptation: true,
+            automatic_retry: true,
             network_condition_monitoring: true,
         }
     }

@@ -11,6 +11,8 @@ use crate::storage::BlobWriter;
 use crate::upload::transition::{Ceiling, ChunkTake};
 use crate::upload::{ChunkPiece, Digest, DigestHasher, Session, UploadOffset};
 
+use super::Persistence;
+
 /// The account of a transfer that writes one chunk.
 pub(in crate::engine) struct ChunkLedger {
     account: Arc<Account>,
@@ -71,7 +73,11 @@ impl ChunkLedger {
     }
 
     /// Writes what is new of a batch; what was there before is passed over.
-    pub(super) fn write(&self, batch: &[Bytes]) -> Result<(), EngineError> {
+    pub(super) fn write(
+        &self,
+        batch: &[Bytes],
+        persistence: Persistence<'_>,
+    ) -> Result<Vec<Bytes>, EngineError> {
         let at = self.reached().at;
         let mut known = self.take.reached.saturating_sub(at);
         let mut new = Vec::with_capacity(batch.len());
@@ -84,10 +90,13 @@ impl ChunkLedger {
         }
         let start = UploadOffset::new(at.max(self.take.reached)).unwrap_or_default();
         if !new.is_empty() {
-            self.writer.write(start, &new)?;
+            match persistence.write(self.writer.as_ref(), start, &new) {
+                Err(error) if persistence.defers(&error) => return Ok(batch.to_vec()),
+                written => written?,
+            }
         }
         self.count(batch, &new);
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn count(&self, batch: &[Bytes], new: &[Bytes]) {

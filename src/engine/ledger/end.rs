@@ -15,7 +15,7 @@ use crate::upload::{
     Digest, DigestHasher, Metadata, Phase, Received, Session, UploadLength, UploadOffset,
 };
 
-use super::blocking;
+use super::{Persistence, blocking};
 
 /// How far the bytes got, whether committed or not.
 #[derive(Clone, Debug)]
@@ -36,7 +36,8 @@ pub(in crate::engine) enum Proof {
     None,
     /// Once the body has ended and has this digest (T-119).
     Digest(Digest),
-    /// Once the body has ended: nobody could continue it. Its end is the end of the upload.
+    /// Once the body has ended: nobody could continue it. If the upload has no length yet, this is
+    /// where it ends.
     Whole,
 }
 
@@ -150,19 +151,24 @@ impl EndLedger {
         self.reached().received.chunks().is_some()
     }
 
-    pub(super) fn write(&self, batch: &[Bytes]) -> Result<(), EngineError> {
+    pub(super) fn write(
+        &self,
+        batch: &[Bytes],
+        persistence: Persistence<'_>,
+    ) -> Result<Vec<Bytes>, EngineError> {
         let Some(writer) = &self.writer else {
             return Err(EngineError::Storage(StorageError::Closed));
         };
         if self.meets_known_bytes() {
-            return batch.iter().try_for_each(|piece| self.fill_in(writer.as_ref(), piece));
+            return self.fill_in_all(writer.as_ref(), batch, persistence);
         }
         let start = self.reached_offset();
-        match writer.write(start, batch) {
+        match persistence.write(writer.as_ref(), start, batch) {
             Ok(()) => {
                 self.count(batch, u64::MAX);
-                Ok(())
+                Ok(Vec::new())
             }
+            Err(error) if persistence.defers(&error) => Ok(batch.to_vec()),
             Err(error) => {
                 let fitted = writer.written().ok().and_then(|end| end.since(start)).unwrap_or(0);
                 self.count(batch, fitted);
@@ -182,8 +188,30 @@ impl EndLedger {
         }
     }
 
-    /// Writes what is missing of `piece`, and passes over what chunks have brought before.
-    fn fill_in(&self, writer: &dyn BlobWriter, piece: &Bytes) -> Result<(), EngineError> {
+    fn fill_in_all(
+        &self,
+        writer: &dyn BlobWriter,
+        batch: &[Bytes],
+        persistence: Persistence<'_>,
+    ) -> Result<Vec<Bytes>, EngineError> {
+        let mut pieces = batch.iter();
+        while let Some(piece) = pieces.next() {
+            let left = self.fill_in(writer, piece, persistence)?;
+            if !left.is_empty() {
+                return Ok(std::iter::once(left).chain(pieces.cloned()).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Writes what is missing of `piece`, and passes over what chunks have brought before; returns
+    /// what is left to be written.
+    fn fill_in(
+        &self,
+        writer: &dyn BlobWriter,
+        piece: &Bytes,
+        persistence: Persistence<'_>,
+    ) -> Result<Bytes, EngineError> {
         let mut rest = piece.clone();
         while !rest.is_empty() {
             let next = self.reached().next_stretch();
@@ -193,13 +221,17 @@ impl EndLedger {
                     self.reached().pass_over(&known);
                 }
                 Stretch::Missing(at, bytes) => {
+                    let left = rest.clone();
                     let new = rest.split_to(bytes.min(rest.len()));
-                    writer.write(at, std::slice::from_ref(&new))?;
+                    match persistence.write(writer, at, std::slice::from_ref(&new)) {
+                        Err(error) if persistence.defers(&error) => return Ok(left),
+                        written => written?,
+                    }
                     self.reached().take(&new);
                 }
             }
         }
-        Ok(())
+        Ok(rest)
     }
 
     /// Makes what has arrived so far durable, beside the writer; returns the session as committed.
@@ -234,6 +266,7 @@ impl EndLedger {
         committed.settled = true;
         let declares = match &self.proof {
             Proof::None => declares,
+            Proof::Whole if committed.session.length().is_some() => declares,
             Proof::Whole => UploadLength::new(self.reached_offset().get()),
             Proof::Digest(expected) => {
                 let digest = self.reached().digest.clone().map(DigestHasher::finish);

@@ -11,20 +11,28 @@ use crate::storage::{
 use crate::upload::{ConcatOrder, Holding, Phase};
 
 /// A blob store whose devices fail on command.
-struct Faulty {
+pub(super) struct Faulty {
     inner: Arc<dyn BlobStore>,
     faults: Arc<Faults>,
 }
 
 #[derive(Default)]
-struct Faults {
+pub(super) struct Faults {
+    /// So many writes fail in passing, with half of their first piece written.
+    pub(super) writes_failing: AtomicU64,
+    /// So many openings, for writing or reading, fail in passing.
+    pub(super) openings_failing: AtomicU64,
+    /// So many syncs fail, in a way that passes elsewhere.
+    pub(super) syncs_failing: AtomicU64,
+    /// How often a sync was asked for.
+    pub(super) syncs: AtomicU64,
     sync: AtomicBool,
     full: AtomicBool,
     publish: AtomicBool,
     /// A write takes this many milliseconds.
     slow: AtomicU64,
     /// Which threads wrote.
-    wrote: Mutex<Vec<std::thread::ThreadId>>,
+    pub(super) wrote: Mutex<Vec<std::thread::ThreadId>>,
     /// Joining waits until this is opened, if it is shut.
     joining: tokio::sync::Mutex<()>,
     /// Bytes that were written once more.
@@ -35,7 +43,19 @@ fn broken() -> StorageError {
     StorageError::Io { doing: "a test", source: std::io::Error::other("injected") }
 }
 
+fn passing() -> StorageError {
+    let source = std::io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
+    StorageError::Io { doing: "a test", source }
+}
+
 impl Faults {
+    /// Uses one of the failures up.
+    fn pass(failures: &AtomicU64) -> Result<(), StorageError> {
+        let used =
+            failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if used.is_ok() { Err(passing()) } else { Ok(()) }
+    }
+
     fn check(fault: &AtomicBool, error: fn() -> StorageError) -> Result<(), StorageError> {
         if fault.load(Ordering::SeqCst) { Err(error()) } else { Ok(()) }
     }
@@ -54,6 +74,11 @@ impl BlobWriter for FaultyWriter {
         while began.elapsed() < slow {
             std::thread::yield_now();
         }
+        if let Err(error) = Faults::pass(&self.faults.writes_failing) {
+            let half = batch.first().map(|piece| piece.slice(..piece.len() / 2)).unwrap();
+            self.inner.write(at, &[half])?;
+            return Err(error);
+        }
         if Faults::check(&self.faults.full, || StorageError::NoRoom).is_ok() {
             return self.inner.write(at, batch);
         }
@@ -70,6 +95,8 @@ impl BlobWriter for FaultyWriter {
         self.inner.renew(from, to)
     }
     fn sync(&self) -> Result<(), StorageError> {
+        self.faults.syncs.fetch_add(1, Ordering::SeqCst);
+        Faults::pass(&self.faults.syncs_failing)?;
         Faults::check(&self.faults.sync, broken)?;
         self.inner.sync()
     }
@@ -89,6 +116,7 @@ impl BlobStore for Faulty {
         tail: Tail,
     ) -> Pending<'_, Box<dyn BlobWriter>> {
         Box::pin(async move {
+            Faults::pass(&self.faults.openings_failing)?;
             let inner = self.inner.begin(id, at, tail).await?;
             let writer = FaultyWriter { inner, faults: Arc::clone(&self.faults) };
             Ok(Box::new(writer) as Box<dyn BlobWriter>)
@@ -104,7 +132,10 @@ impl BlobStore for Faulty {
         self.inner.state(id)
     }
     fn open(&self, id: UploadId) -> Pending<'_, Box<dyn BlobReader>> {
-        self.inner.open(id)
+        Box::pin(async move {
+            Faults::pass(&self.faults.openings_failing)?;
+            self.inner.open(id).await
+        })
     }
     fn open_unpublished(&self, id: UploadId) -> Pending<'_, Box<dyn BlobReader>> {
         self.inner.open_unpublished(id)
@@ -145,7 +176,7 @@ impl BlobStore for Faulty {
     }
 }
 
-fn faulty() -> (House, Arc<Faults>) {
+pub(super) fn faulty() -> (House, Arc<Faults>) {
     let mut house = House::new();
     let faults = Arc::new(Faults::default());
     house.blobs = Arc::new(Faulty { inner: house.blobs, faults: Arc::clone(&faults) });
@@ -415,6 +446,13 @@ async fn nothing_is_told_of_a_record_before_the_device_has_it() {
     let id = upload(&engine, of_length(3), b"abc").await;
     assert!(matches!(engine.inspect(id, &owner).await, Err(EngineError::Busy)));
     assert!(matches!(engine.peek(id, &owner).await, Err(EngineError::Busy)));
-    let order = PutOrder { id, owner, from: offset(0), body_bytes: None, opens: None };
+    let order = PutOrder {
+        id,
+        owner,
+        from: offset(0),
+        body_bytes: None,
+        opens: None,
+        when_cut: WhenCut::Keep,
+    };
     assert!(matches!(engine.put(order).await, Err(EngineError::Busy)));
 }

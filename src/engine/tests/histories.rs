@@ -239,7 +239,8 @@ impl World {
     async fn put(&self, slot: &mut Slot, bytes: usize, end: End) {
         let (id, owner) = (slot.id, alice());
         let from = UploadOffset::ZERO;
-        let order = PutOrder { id, owner, from, body_bytes: None, opens: None };
+        let order =
+            PutOrder { id, owner, from, body_bytes: None, opens: None, when_cut: WhenCut::Keep };
         let start = beside(&mut slot.transfer, self.engine.put(order)).await.unwrap();
         if !slot.upload.is_complete() {
             slot.upload.settle();

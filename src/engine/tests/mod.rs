@@ -9,6 +9,7 @@
 //! | `expiry` | the reaper |
 //! | `quotas` | what one owner may have |
 //! | `faults` | stores that fail |
+//! | `retries` | devices that fail in passing |
 //! | `full` | a session store without room |
 //! | `histories` | random steps, compared with a plain model |
 
@@ -22,6 +23,7 @@ mod histories;
 mod joining;
 mod puts;
 mod quotas;
+mod retries;
 mod takeover;
 mod uploads;
 

@@ -3,7 +3,7 @@
 use std::task::{Context, Waker};
 
 use super::*;
-use crate::engine::{PutOrder, PutStart};
+use crate::engine::{PutOrder, PutStart, WhenCut};
 use crate::upload::Refusal;
 
 const BYTES: &[u8] = b"hello world";
@@ -16,6 +16,7 @@ fn order(id: UploadId, from: u64) -> PutOrder {
         from: offset(from),
         body_bytes: Some(length - from),
         opens: Some(of_length(length)),
+        when_cut: WhenCut::Keep,
     }
 }
 

@@ -50,6 +50,7 @@ fn put(bytes: u64) -> PutOrder {
         from: UploadOffset::ZERO,
         body_bytes: Some(bytes),
         opens: Some(hers(bytes)),
+        when_cut: WhenCut::Keep,
     }
 }
 

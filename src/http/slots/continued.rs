@@ -24,6 +24,7 @@ pub(super) async fn stand(call: &Call<'_>, tenant: &SlotTenant) -> Outcome {
     inspect::read(&call.head)?;
     let (id, owner) = continued(call, tenant).await?;
     let session = call.gateway.engine.inspect(id, &owner).await?;
+    call.has_looked_at(id);
     Ok((inspect::inspected(&session, &call.gateway.profile), Tail::Nothing))
 }
 
@@ -34,7 +35,7 @@ pub(super) async fn add(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Out
     let body = body.of_client(call.client_of(&owner));
     let order = AppendOrder { id, owner, request, digest };
     let transfer = call.gateway.engine.append(order).await?;
-    let session = body.pour(transfer, call.gateway).await?;
+    let session = body.pour(transfer, call).await?;
     Ok((append::appended(&session, &call.gateway.profile), Tail::Own))
 }
 
@@ -69,9 +70,7 @@ pub(super) async fn bring(
     let order = ChunkOrder { id, owner, claim, digest: chunk.digest, opens };
     let session = match call.gateway.engine.chunk(order).await.map_err(gone)? {
         ChunkStart::There(session) => session,
-        ChunkStart::Receive(transfer) => {
-            body.pour(transfer, call.gateway).await.map_err(settled)?
-        }
+        ChunkStart::Receive(transfer) => body.pour(transfer, call).await.map_err(settled)?,
     };
     Ok((put::answered(&session), Tail::Own))
 }

@@ -145,6 +145,16 @@ impl Profile {
         }
     }
 
+    /// The methods that an upload's address takes where uploads cannot be continued.
+    #[must_use]
+    pub fn methods_of_a_file(&self) -> &'static str {
+        if self.has(Extension::Termination) {
+            "OPTIONS, HEAD, GET, DELETE"
+        } else {
+            "OPTIONS, HEAD, GET"
+        }
+    }
+
     /// The methods that the endpoint takes.
     #[must_use]
     pub fn methods_of_the_endpoint(&self) -> &'static str {

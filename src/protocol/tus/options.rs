@@ -6,6 +6,9 @@ use super::extensions::{Extension, Profile};
 use super::upload_checksum::{TUS_CHECKSUM_ALGORITHM, algorithms};
 use super::version::{TUS_VERSION, VERSION};
 
+/// The methods of the endpoint where uploads cannot be continued.
+pub const NOTHING: &str = "OPTIONS";
+
 /// `204`: versions, extensions and bounds.
 ///
 /// The request's `Tus-Resumable` is ignored (T-52), and ours is not sent: here alone it is not

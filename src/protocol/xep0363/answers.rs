@@ -37,6 +37,20 @@ pub const fn allow(scheme: &Scheme) -> &'static str {
     }
 }
 
+/// The same where uploads cannot be continued.
+#[must_use]
+pub const fn allow_whole(scheme: &Scheme) -> &'static str {
+    match scheme {
+        Scheme::Metronome { delete_secret: Some(_) } => "OPTIONS, GET, HEAD, PUT, DELETE",
+        Scheme::Metronome { delete_secret: None }
+        | Scheme::Prosody
+        | Scheme::Ejabberd
+        | Scheme::FileShare { .. }
+        | Scheme::HmacFileServer
+        | Scheme::Own => "OPTIONS, GET, HEAD, PUT",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::secret::Secret;

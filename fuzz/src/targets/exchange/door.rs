@@ -32,12 +32,14 @@ use tidegate::http::settings::{
     ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, SlotSettings, SlotTenant,
 };
 use tidegate::http::trace::Trace;
+use tidegate::http::tuner::TuningSettings;
 use tidegate::protocol::chunked::NameKey;
 use tidegate::protocol::xep0363::{BasePath, Scheme, Secret, SlotKey, Tenant};
 use tidegate::slots::Keeping;
 use tidegate::storage::BlobStore;
 use tidegate::storage::blob::MemoryBlobStore;
 use tidegate::storage::session::MemorySessionStore;
+use tidegate::tuning::{Bounds, GuardSettings, LotKey, Rollout};
 use tidegate::upload::{BootId, Limits, UploadLength};
 use tokio::sync::Notify;
 
@@ -319,7 +321,20 @@ fn settings() -> HttpSettings {
         memory_bytes: 1024 * 1024,
         batch_bytes: 16,
         read_buffer_bytes: 16,
+        tuning: TuningSettings {
+            rollout: Rollout::percent(50),
+            follows: true,
+            buffers: Bounds::new(8, 32),
+            guard: GuardSettings {
+                window: Duration::from_secs(3600),
+                margin_percent: 10,
+                least_transfers: 200,
+            },
+        },
+        lots: LotKey::new([3; 32]),
         linger: Duration::from_secs(1),
         linger_bytes: 1024,
+        remembered_paths: 16,
+        resumption: true,
     }
 }
