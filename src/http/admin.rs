@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Engine, EngineError};
 use crate::upload::{Session, UploadId};
 
+use super::client::Clients;
 use super::metrics::{Disk, EXPOSITION, Metrics, plain};
 use super::owner_view::{OwnerRemoved, OwnerView};
 use super::session_view::SessionView;
@@ -40,6 +41,8 @@ pub struct Admin {
     pub stopping: Arc<AtomicBool>,
     /// Tells whether transfers are fitted to their clients.
     pub tuner: Tuner,
+    /// What is remembered of clients, if anything is.
+    pub clients: Option<Clients>,
     /// Tells where the components of XMPP servers stand.
     pub components: Box<dyn Fn() -> Vec<ComponentStanding> + Send + Sync>,
 }
@@ -232,7 +235,7 @@ async fn remove_owner(admin: web::Data<Admin>, request: actix_web::HttpRequest) 
         Ok(name) => name,
         Err(refused) => return refusal(refused),
     };
-    match OwnerRemoved::carry_out(&admin.engine, &name).await {
+    match OwnerRemoved::carry_out(&admin.engine, admin.clients.as_ref(), &name).await {
         Ok(removed) => HttpResponse::Ok().json(removed),
         Err(error) => refusal(failed(&error)),
     }

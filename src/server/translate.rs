@@ -100,6 +100,7 @@ pub fn http(settings: &Settings, keys: Keys, slots: SlotSettings) -> HttpSetting
         upload_timeout: timeouts.uploadtimeout.map(Span::get),
         min_rate_bytes_per_second: settings.network.min_rate.get(),
         tuning: tuning(settings),
+        tells_chunk_size: settings.streaming.quality_adaptation,
         lots,
         batch_bytes: settings.performance.batch_size.in_memory(),
         read_buffer_bytes: settings.performance.read_buffer.in_memory(),
