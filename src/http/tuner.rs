@@ -123,6 +123,7 @@ impl Tuner {
             lot,
             bounds,
             follows: plan.settings.follows && arm == Arm::Adaptive,
+            first_bytes: buffer_bytes,
             buffer_bytes,
             window: Window::new(now),
             began: now,
@@ -199,6 +200,8 @@ pub(super) struct Course {
     bounds: Bounds,
     /// Whether the buffer follows what is measured.
     follows: bool,
+    /// What it began with.
+    first_bytes: usize,
     buffer_bytes: usize,
     window: Window,
     began: Instant,
@@ -244,7 +247,10 @@ impl Course {
     /// Bytes for the next buffer, where so many are free; whatever they are, there is a smallest one.
     pub(super) fn buffer_bytes(&self, free: usize) -> usize {
         match self.arm {
-            Arm::Adaptive => self.bounds.share(self.buffer_bytes, free),
+            Arm::Adaptive => {
+                let earned = self.bounds.earned(self.buffer_bytes, self.first_bytes, self.bytes);
+                self.bounds.share(earned, free)
+            }
             Arm::Fixed => self.buffer_bytes,
         }
     }

@@ -26,6 +26,10 @@ const FIRST_BYTES: usize = 64 * 1024;
 /// n transfers settle at equal parts, and memory is left for the next one.
 const PART_OF_FREE: usize = 8;
 
+/// A buffer holds at most this part of what has passed. The first megabytes only go into the buffers of the
+/// kernel: whoever takes nothing behind them is not to hold a large one.
+const PART_OF_PASSED: u64 = 16;
+
 /// Between which sizes buffers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -58,6 +62,14 @@ impl Bounds {
     #[must_use]
     pub fn share(self, wanted: usize, free: usize) -> usize {
         wanted.min((free / PART_OF_FREE).max(self.least))
+    }
+
+    /// What a transfer that wants `wanted` gets once `passed` bytes have passed: never less than what it
+    /// `began` with.
+    #[must_use]
+    pub fn earned(self, wanted: usize, began: usize, passed: u64) -> usize {
+        let part = usize::try_from(passed / PART_OF_PASSED).unwrap_or(usize::MAX);
+        wanted.min(power_below(part).max(began).max(self.least))
     }
 }
 
@@ -191,6 +203,15 @@ mod tests {
         assert_eq!(bounds().share(1024 * KIB, 0), 16 * KIB, "the smallest is always asked for");
     }
 
+    #[test]
+    fn a_large_buffer_is_earned_by_what_has_passed() {
+        let earned = |passed| bounds().earned(1024 * KIB, 64 * KIB, passed);
+        let mib = 1024 * 1024;
+        assert_eq!((earned(0), earned(mib)), (64 * KIB, 64 * KIB));
+        assert_eq!((earned(4 * mib), earned(5 * mib)), (256 * KIB, 256 * KIB));
+        assert_eq!((earned(16 * mib), earned(u64::MAX)), (1024 * KIB, 1024 * KIB));
+    }
+
     proptest! {
         #[test]
         fn a_buffer_is_always_within_its_bounds(
@@ -200,6 +221,8 @@ mod tests {
             prop_assert!(bounds.least <= next && next <= bounds.most);
             let share = bounds.share(next, free);
             prop_assert!(bounds.least <= share && share <= next);
+            let earned = bounds.earned(next, bounds.first(), free as u64);
+            prop_assert!(bounds.least <= earned && earned <= next);
         }
 
         #[test]

@@ -11,8 +11,8 @@ use tempfile::tempdir;
 
 use crate::gateway::{Gateway, offset, program};
 use crate::support::{
-    begin_patch, connect, create, descriptors, head_of_answer, options, processor_time, serves,
-    until,
+    be_in_patch, begin_patch, connect, create, descriptors, head_of_answer, options,
+    processor_time, serves, until,
 };
 
 /// Starts the gateway with so many descriptors; what it has to say goes to `log`.
@@ -60,7 +60,7 @@ fn with_few_descriptors_idle_connections_cost_no_running_upload_anything() {
 
     let path = create(&gateway, 8);
     let mut patch = connect(&gateway);
-    begin_patch(&mut patch, &path, 8, "");
+    be_in_patch(&mut patch, &path, 8, "");
     patch.write_all(b"half").unwrap();
     // More than there are descriptors; those that are not taken wait in the kernel.
     let idle: Vec<_> = (0..300).map(|_| connect(&gateway)).collect();
@@ -87,7 +87,7 @@ fn without_any_descriptor_left_it_neither_spins_nor_floods_the_log_and_recovers(
     let gateway = within("true", &folder.path().join("data"), File::create(&log).unwrap(), &[]);
     let path = create(&gateway, 8);
     let mut patch = connect(&gateway);
-    begin_patch(&mut patch, &path, 8, "");
+    be_in_patch(&mut patch, &path, 8, "");
     patch.write_all(b"half").unwrap();
     let mut early = connect(&gateway);
     assert!(options(&mut early).starts_with("HTTP/1.1 2"));

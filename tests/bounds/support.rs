@@ -44,6 +44,13 @@ pub(crate) fn begin_patch(stream: &mut TcpStream, path: &str, length: usize, fie
     stream.write_all(head.as_bytes()).unwrap();
 }
 
+/// As [`begin_patch`], and waits until its body is: then its file is open.
+pub(crate) fn be_in_patch(stream: &mut TcpStream, path: &str, length: usize, fields: &str) {
+    begin_patch(stream, path, length, &format!("{fields}Expect: 100-continue\r\n"));
+    let answer = head_of_answer(stream);
+    assert!(answer.starts_with("HTTP/1.1 100"), "{answer}");
+}
+
 /// Reads the head of one answer.
 pub(crate) fn head_of_answer(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
