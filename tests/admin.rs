@@ -82,6 +82,7 @@ impl House {
             },
             stopping: Arc::clone(&self.stopping),
             tuner: self.tuner.clone(),
+            clients: None,
         });
         let app = init_service(App::new().configure(routes(admin))).await;
         let request = TestRequest::default().method(method).uri(uri).insert_header(("Host", host));

@@ -299,11 +299,13 @@ impl House<'_> {
     }
 
     fn delete(&mut self, client: &Client) {
-        if self.kept.is_empty() {
-            return;
-        }
-        let at = self.chance.below(u64::try_from(self.kept.len()).unwrap_or(1));
-        let mut upload = self.kept.swap_remove(usize::try_from(at).unwrap_or(0));
+        let there: Vec<usize> = (0_usize..)
+            .zip(&self.kept)
+            .filter(|(_, upload)| upload.standing == Standing::There)
+            .map(|(at, _)| at)
+            .collect();
+        let Some(at) = self.chance.one_of(&there) else { return };
+        let mut upload = self.kept.swap_remove(*at);
         match client.send(&format!("DELETE {}", upload.path), "", b"") {
             Ok(answer) if answer.status == 204 => {
                 self.report.deleted += 1;

@@ -272,6 +272,7 @@ fn counts(settings: &Settings, doubts: &mut Doubts) {
         ("performance", "rollout", usize::from(settings.performance.rollout), 0, 100),
         ("performance", "rollback_margin", margin, 1, 90),
         ("performance", "rollback_transfers", transfers, 64, 1_000_000),
+        ("performance", "max_profiles", settings.performance.max_profiles, 2, 1_000_000),
         ("performance", "engine_threads", settings.performance.engine_threads, 1, 256),
         ("performance", "blocking_threads", settings.performance.blocking_threads, 1, 512),
     ] {
@@ -300,6 +301,7 @@ fn sizes(settings: &Settings, doubts: &mut Doubts) {
         ("performance", "read_buffer", performance.read_buffer, Size::kib(4), Size::mib(64)),
         ("performance", "min_buffer_size", smallest, Size::kib(4), Size::mib(64)),
         ("performance", "max_buffer_size", largest, Size::kib(4), Size::mib(64)),
+        ("performance", "max_chunk_size", performance.max_chunk_size, Size::kib(256), most),
         ("performance", "memory_budget", performance.memory_budget, Size::mib(1), most),
     ] {
         if value < least || value > most {
@@ -345,6 +347,7 @@ fn times(settings: &Settings, doubts: &mut Doubts) {
         ("timeouts", "idletimeout", timeouts.idletimeout, instant),
         ("network", "keepaliveinterval", settings.network.keepaliveinterval, second),
         ("network", "reconnectdelay", settings.network.reconnectdelay, instant),
+        ("performance", "profile_lifetime", settings.performance.profile_lifetime, second),
         ("performance", "rollback_window", settings.performance.rollback_window, second),
         ("storage", "checkpoint_interval", storage.checkpoint_interval, instant),
         ("storage", "silent_after", storage.silent_after, instant),

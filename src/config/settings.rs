@@ -280,6 +280,16 @@ pub struct Performance {
     pub rollback_margin: u8,
     /// Transfers of each kind before anything is said of them.
     pub rollback_transfers: u32,
+    /// Whether anything is remembered of clients between their transfers.
+    pub client_profiling: bool,
+    /// Whether it is told how they are connected.
+    pub connection_type_detection: bool,
+    /// Most clients that are remembered.
+    pub max_profiles: usize,
+    /// A client that was not seen for this long is forgotten.
+    pub profile_lifetime: Span,
+    /// Largest chunk that is recommended.
+    pub max_chunk_size: Size,
     /// Most bytes of one batch from a socket to the disk, where that is not fitted.
     pub batch_size: Size,
     /// Bytes read from disk at a time for a download, where that is not fitted.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::storage::Retried;
+pub use crate::storage::Retried;
 use crate::upload::Departure;
 
 /// One thing that happened in the engine.

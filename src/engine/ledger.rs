@@ -3,6 +3,8 @@
 //! Shared between the thread that receives bytes (which writes and counts) and the engine's
 //! runtime (which syncs and commits), so that a checkpoint runs beside the writes.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 
 use crate::storage::{BlobWriter, Retries, StorageError};
@@ -51,15 +53,15 @@ impl Ledger {
         }
     }
 
-    /// Writes a batch behind what is there, on this thread, and counts it. Returns what of it has
-    /// to be written yet, by a thread that may wait: nothing unless it was told to defer that.
+    /// Writes a batch behind what is there, on this thread, and counts it. Returns what of it was
+    /// deferred: nothing unless it was told to.
     ///
     /// When the device is full, what fitted is kept and counted.
     pub(super) fn write(
         &self,
         batch: &[Bytes],
         persistence: Persistence<'_>,
-    ) -> Result<Vec<Bytes>, EngineError> {
+    ) -> Result<Option<Deferred>, EngineError> {
         match self {
             Self::End(ledger) => ledger.write(batch, persistence),
             Self::Chunk(ledger) => ledger.write(batch, persistence),
@@ -115,13 +117,26 @@ impl Ledger {
     }
 }
 
+/// Bytes that have to be written yet, by a thread that may wait: nothing of them was counted.
+#[derive(Debug)]
+pub(super) struct Deferred {
+    pub(super) left: Vec<Bytes>,
+    /// What the first attempt to write them failed with.
+    pub(super) failure: StorageError,
+}
+
 /// What is done when the device fails in passing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) enum Persistence<'a> {
-    /// The bytes are given back, uncounted: this thread may not wait.
+    /// The bytes are given back: this thread may not wait.
     Defer,
-    /// They are written again, the same ones to the same place, as often as this says. Blocking.
-    Insist(&'a Retries),
+    /// They are written again, the same ones to the same place. Blocking.
+    Insist {
+        /// As often as this says.
+        retries: &'a Retries,
+        /// What an attempt before has failed with, if there was one.
+        failure: &'a Cell<Option<StorageError>>,
+    },
 }
 
 impl Persistence<'_> {
@@ -133,14 +148,20 @@ impl Persistence<'_> {
     ) -> Result<(), StorageError> {
         match self {
             Self::Defer => writer.write(at, batch),
-            Self::Insist(retries) => retries.insist(|| writer.write(at, batch)),
+            Self::Insist { retries, failure } => {
+                let attempt = || writer.write(at, batch);
+                match failure.take() {
+                    Some(failure) => retries.insist_after(failure, attempt),
+                    None => retries.insist(attempt),
+                }
+            }
         }
     }
 
     fn defers(self, error: &StorageError) -> bool {
         match self {
             Self::Defer => error.is_passing(),
-            Self::Insist(_) => false,
+            Self::Insist { .. } => false,
         }
     }
 }

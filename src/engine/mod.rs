@@ -16,6 +16,7 @@
 //! | `concat` | a final upload out of partial ones |
 //! | `owner` | all that one owner has |
 //! | `quota` | one upload more, if its owner may have it |
+//! | `profiles` | what is remembered of clients |
 //! | `adopt` | a file of this machine becomes a finished upload |
 //! | `transfer` | bytes on their way: written where they arrive, handed back |
 //! | `ledger` | the account of a transfer: sync, publish, commit – what makes bytes count |
@@ -45,6 +46,7 @@ mod inspect;
 mod lease;
 mod ledger;
 mod owner;
+pub mod profiles;
 mod put;
 mod quota;
 mod read;

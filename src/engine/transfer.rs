@@ -1,11 +1,13 @@
 //! Bytes on their way: written where they arrive, checkpointed, handed back.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::storage::StorageError;
 use crate::upload::transition::Ceiling;
 use crate::upload::{AppendPlan, Metadata, Session, UploadId, UploadLength, UploadOffset};
 
@@ -13,7 +15,7 @@ use super::Shared;
 use super::error::EngineError;
 use super::events::{Ending, Event};
 use super::lease::{Lease, StopReason};
-use super::ledger::{Ledger, Persistence};
+use super::ledger::{Deferred, Ledger, Persistence};
 
 /// Looking at the free room this often, in bytes, is often enough beside a reserve of megabytes.
 const ROOM_CHECK_BYTES: u64 = 4 * 1024 * 1024;
@@ -247,14 +249,16 @@ impl Running {
         self.check_room(bytes)?;
         self.lease.seat().begin_write().map_err(|reason| self.stopped(reason))?;
         let written = if self.slow {
-            self.write_elsewhere(batch).await
+            self.write_elsewhere(batch, None).await
         } else {
             let started = Instant::now();
-            let left = self.write_here(&batch);
+            let written = self.write_here(&batch);
             self.slow = started.elapsed() > self.shared.settings.slow_write;
-            match left {
+            match written {
                 // The device failed in passing: it is given time, and this thread is not.
-                Ok(left) if !left.is_empty() => self.write_elsewhere(left).await,
+                Ok(Some(Deferred { left, failure })) => {
+                    self.write_elsewhere(left, Some(failure)).await
+                }
                 written => written.map(drop),
             }
         };
@@ -263,25 +267,34 @@ impl Running {
     }
 
     /// Returns what has to be written elsewhere, at once: until then this write has not ended.
-    fn write_here(&self, batch: &[Bytes]) -> Result<Vec<Bytes>, EngineError> {
-        let retries = &self.shared.retries;
-        let once =
-            if retries.are_any() { Persistence::Defer } else { Persistence::Insist(retries) };
+    fn write_here(&self, batch: &[Bytes]) -> Result<Option<Deferred>, EngineError> {
+        let (retries, failure) = (&self.shared.retries, &Cell::new(None));
+        let once = match retries.are_any() {
+            true => Persistence::Defer,
+            false => Persistence::Insist { retries, failure },
+        };
         let written = self.ledger.write(batch, once);
-        if !written.as_ref().is_ok_and(|left| !left.is_empty()) {
+        if !matches!(written, Ok(Some(_))) {
             self.lease.seat().end_write(self.ledger.yields_at());
         }
         written
     }
 
-    /// Writes on a blocking thread. If the caller is dropped meanwhile, the write still ends and
-    /// is counted before the transfer is settled.
-    async fn write_elsewhere(&mut self, batch: Vec<Bytes>) -> Result<(), EngineError> {
+    /// Writes on a blocking thread, where a device that fails in passing is given time. If the caller
+    /// is dropped meanwhile, the write still ends and is counted before the transfer is settled.
+    ///
+    /// `failure` is what a first attempt has failed with.
+    async fn write_elsewhere(
+        &mut self,
+        batch: Vec<Bytes>,
+        failure: Option<StorageError>,
+    ) -> Result<(), EngineError> {
         let (ledger, seat) = (Arc::clone(&self.ledger), Arc::clone(self.lease.seat()));
         let retries = self.shared.retries.clone();
         let work = move || {
-            let started = Instant::now();
-            let written = ledger.write(&batch, Persistence::Insist(&retries)).map(drop);
+            let (started, failure) = (Instant::now(), Cell::new(failure));
+            let insist = Persistence::Insist { retries: &retries, failure: &failure };
+            let written = ledger.write(&batch, insist).map(drop);
             seat.end_write(ledger.yields_at());
             (written, started.elapsed())
         };

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Engine, EngineError};
 use crate::upload::{Session, UploadId};
 
-use super::metrics::{Disk, EXPOSITION, Metrics};
+use super::client::Clients;
+use super::metrics::{Disk, EXPOSITION, Metrics, plain};
 use super::owner_view::{OwnerRemoved, OwnerView};
 use super::session_view::SessionView;
 use super::settings::ListenAddress;
@@ -40,6 +41,8 @@ pub struct Admin {
     pub stopping: Arc<AtomicBool>,
     /// Tells whether transfers are fitted to their clients.
     pub tuner: Tuner,
+    /// What is remembered of clients, if anything is.
+    pub clients: Option<Clients>,
     /// Tells where the components of XMPP servers stand.
     pub components: Box<dyn Fn() -> Vec<ComponentStanding> + Send + Sync>,
 }
@@ -147,19 +150,26 @@ async fn ready(admin: web::Data<Admin>) -> HttpResponse {
 /// before they touch the reserve, so the last bytes before it are never used up.
 const LEAST_ROOM_BYTES: u64 = 1024 * 1024;
 
-async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
+async fn metrics(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> HttpResponse {
     let disk = admin
         .engine
         .room()
         .ok()
         .map(|room| Disk { usable_bytes: room.usable_bytes, reserve_bytes: room.reserve_bytes });
     match admin.metrics.encode(disk, (admin.components)()) {
+        Ok(text) if plain::is_wanted(accept(&request)) => {
+            HttpResponse::Ok().content_type(plain::PLAIN).body(plain::plain(&text))
+        }
         Ok(text) => HttpResponse::Ok().content_type(EXPOSITION).body(text),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");
             HttpResponse::InternalServerError().finish()
         }
     }
+}
+
+fn accept(request: &actix_web::HttpRequest) -> Option<&str> {
+    request.headers().get(header::ACCEPT)?.to_str().ok()
 }
 
 async fn sessions(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> HttpResponse {
@@ -225,7 +235,7 @@ async fn remove_owner(admin: web::Data<Admin>, request: actix_web::HttpRequest) 
         Ok(name) => name,
         Err(refused) => return refusal(refused),
     };
-    match OwnerRemoved::carry_out(&admin.engine, &name).await {
+    match OwnerRemoved::carry_out(&admin.engine, admin.clients.as_ref(), &name).await {
         Ok(removed) => HttpResponse::Ok().json(removed),
         Err(error) => refusal(failed(&error)),
     }

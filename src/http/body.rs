@@ -23,8 +23,10 @@ use crate::tuning::{Direction, PathMeasure};
 use crate::upload::{Metadata, Session, UploadOffset};
 
 use super::call::Call;
+use super::client::Client;
 use super::connection::Connection;
 use super::failure::{Failure, after_settling};
+use super::gateway::Gateway;
 use super::lull::Lull;
 use super::memory::{Budget, Held};
 use super::pace::{Pace, Slowness};
@@ -69,6 +71,8 @@ impl Source for Plain {
 pub(super) struct Body<S = Plain> {
     source: S,
     attention: Attention,
+    /// Who sends it, if that is remembered.
+    client: Option<Client>,
     batch: Vec<Bytes>,
     /// How the source ended, once it has.
     end: Option<Result<(), Cut>>,
@@ -116,7 +120,12 @@ impl<S: Source> Body<S> {
     /// The body of a request that came by `connection`, without its wrapping.
     pub(super) fn of(source: S, connection: Option<&Connection>) -> Self {
         let attention = Attention::turned_away(connection.cloned());
-        Self { source, attention, batch: Vec::new(), end: None }
+        Self { source, attention, client: None, batch: Vec::new(), end: None }
+    }
+
+    /// What comes of it is remembered of `client`.
+    pub(super) fn of_client(self, client: Option<Client>) -> Self {
+        Self { client, ..self }
     }
 
     /// Asks the source for something that comes before the first byte; waits for at most the time
@@ -153,7 +162,7 @@ impl<S: Source> Body<S> {
         let mut pace = Pace::new(settings, Instant::now());
         let mut ticks = interval(pace.tick());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let course = gateway.tuner.course(Direction::Up, transfer.id(), settings.batch_bytes, None);
+        let course = self.course(&transfer, gateway);
         let mut room = Room::new(&gateway.memory.uploads, course);
         let mut lull = Lull::new(self.attention.connection.clone());
         loop {
@@ -205,6 +214,16 @@ impl<S: Source> Body<S> {
                 Step::Slow(slowness) => return Err(halted(transfer, cut(slowness)).await),
             }
         }
+    }
+
+    /// How large its batches are.
+    fn course(&mut self, transfer: &Transfer, gateway: &Gateway) -> Course {
+        let known = self.client.as_ref().and_then(Client::profile);
+        let known = known.and_then(|profile| profile.buffer_bytes());
+        let fixed = gateway.settings.batch_bytes;
+        let mut course = gateway.tuner.course(Direction::Up, transfer.id(), fixed, known);
+        course.is_of(self.client.take());
+        course
     }
 
     /// Decides what is next; waits while nothing is there.

@@ -1,6 +1,7 @@
 //! One request: its head, where it came in, and who asks.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::time::Instant;
 
 use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -20,6 +21,7 @@ use crate::protocol::tus::append::{self, Append};
 use crate::protocol::tus::create::{self, Create};
 use crate::upload::{Owner, UploadId, UploadLength};
 
+use super::client::Client;
 use super::connection::Connection;
 use super::failure::{Failure, denied};
 use super::gateway::Gateway;
@@ -42,6 +44,7 @@ pub(super) struct Call<'a> {
     client: Option<IpAddr>,
     /// The way by which it came.
     way: Path,
+    connection: Option<Connection>,
 }
 
 impl<'a> Call<'a> {
@@ -53,12 +56,13 @@ impl<'a> Call<'a> {
         let (upload, query) = (upload_in(head.path), request.uri.query());
         place.link = gateway.authority.link_in(query).map(ToOwned::to_owned);
         let way = gateway.switches.path(client, None);
-        Self { gateway, head, method, place, upload, query, client, way }
+        Self { gateway, head, method, place, upload, query, client, way, connection: None }
     }
 
     /// The same, by this connection.
     pub(super) fn by(self, connection: Option<&Connection>) -> Self {
-        Self { way: self.gateway.switches.path(self.client, connection), ..self }
+        let way = self.gateway.switches.path(self.client, connection);
+        Self { way, connection: connection.cloned(), ..self }
     }
 
     /// Takes note that whoever may write `id` has asked for it.
@@ -97,6 +101,11 @@ impl<'a> Call<'a> {
     pub(super) fn note_turned_away(&self, verb: &str, why: &dyn std::fmt::Display) {
         let client = self.client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
         tracing::info!(%client, verb, "turned away: {why}");
+    }
+
+    /// The connection by which it came, if it is known.
+    pub(super) const fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
     }
 
     /// The client's address, as far as it is known.
@@ -156,10 +165,25 @@ impl<'a> Call<'a> {
     /// Reads the beginning of a session and refuses what cannot be taken; touches no store.
     pub(super) async fn beginning(&self, terms: &Terms) -> Result<(Grant, Begin), Failure> {
         let grant = self.grant(Verb::Create).await?;
-        let begin = begin::read(&self.head, terms)?;
+        let begin = begin::read(&self.head, &self.suited(terms, &grant.owner))?;
         within(grant.max_length, begin.geometry.length().get())?;
         self.has_room_for(begin.geometry.length().get())?;
         Ok((grant, begin))
+    }
+
+    /// Who sends it, acting for `owner`, if that is remembered.
+    pub(super) fn client_of(&self, owner: &Owner) -> Option<Client> {
+        self.gateway.clients.as_ref()?.who(&self.head, owner, self.client)
+    }
+
+    /// `terms` with the chunk size that suits this client, if that is known and to be told (C-21).
+    pub(super) fn suited(&self, terms: &Terms, owner: &Owner) -> Terms {
+        if !self.gateway.settings.tells_chunk_size {
+            return terms.clone();
+        }
+        let known = self.client_of(owner).and_then(|client| client.profile());
+        let bytes = known.and_then(|profile| profile.chunk_bytes()).and_then(NonZeroU64::new);
+        Terms { chunk_bytes: bytes.unwrap_or(terms.chunk_bytes), ..terms.clone() }
     }
 
     /// Reads the head of a form and refuses what cannot be taken; touches no store.

@@ -155,6 +155,8 @@ async fn add(
     })?;
     let meant = Meant::by(call, chunking, named, &owner).await?;
     let opens = meant.opening(call, chunk.opening).await?;
+    let terms = call.suited(&chunking.terms, &owner);
+    let body = body.of_client(call.client_of(&owner));
     let order = ChunkOrder { id: meant.id, opens, owner, claim: chunk.claim, digest: chunk.digest };
     let started = call.gateway.engine.chunk(order).await;
     let started = started.map_err(|error| meant.explained(error))?;
@@ -166,7 +168,7 @@ async fn add(
         }
     };
     let called = Called { name: &meant.name, session: &session };
-    let head = stored(&called, chunk.claim.chunk, arrival, &call.place, &chunking.terms);
+    let head = stored(&called, chunk.claim.chunk, arrival, &call.place, &terms);
     Ok((head, Tail::Own))
 }
 
@@ -174,10 +176,11 @@ async fn look(call: &Call<'_>, chunking: &Chunking, name: Result<SessionName, Pr
     let owner = call.grant(Verb::Inspect).await?.owner;
     let meant = Meant::by(call, chunking, Named::Session(name?), &owner).await?;
     let session = call.gateway.engine.peek(meant.id, &owner).await?;
+    let terms = call.suited(&chunking.terms, &owner);
     call.has_looked_at(meant.id);
     let called = Called { name: &meant.name, session: &session };
     let tail = if call.head.method == "HEAD" { Tail::Nothing } else { Tail::Own };
-    Ok((inspect::inspected(&called, &call.place, &chunking.terms), tail))
+    Ok((inspect::inspected(&called, &call.place, &terms), tail))
 }
 
 async fn cancel(

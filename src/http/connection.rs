@@ -73,8 +73,8 @@ struct Shared {
     waiting: Mutex<Option<Waker>>,
     /// Requests in progress: taken up, answer not yet handed over to the last byte.
     running: AtomicUsize,
-    /// How often a request began or ended; tells one interlude from the next.
-    turn: AtomicU64,
+    /// How often a request began or ended, and when the last time was.
+    turn: Mutex<Turn>,
     /// Whether the last answer was a refusal: its body may not have been read to the end.
     refused: AtomicBool,
     /// Whether the last answer was a conflict (409).
@@ -89,6 +89,13 @@ struct Shared {
     holds_end: AtomicBool,
     interim: Mutex<Interim>,
     interim_waiting: AtomicBool,
+}
+
+/// Tells one interlude between requests from the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    pub(super) number: u64,
+    pub(super) since: Instant,
 }
 
 /// Interim answers on their way.
@@ -139,7 +146,7 @@ impl Connection {
             closed: AtomicBool::new(false),
             waiting: Mutex::new(None),
             running: AtomicUsize::new(0),
-            turn: AtomicU64::new(0),
+            turn: Mutex::new(Turn { number: 0, since: Instant::now() }),
             refused: AtomicBool::new(false),
             conflict: AtomicBool::new(false),
             offered: AtomicUsize::new(0),
@@ -219,7 +226,7 @@ impl Connection {
 
     /// When it was opened, if the request in progress is its first one.
     pub(super) fn opened_for_this_request(&self) -> Option<Instant> {
-        (self.turn() <= 1).then_some(self.0.opened)
+        (self.turn().number <= 1).then_some(self.0.opened)
     }
 
     /// Bytes that were read from it, heads and framing included, encryption not.
@@ -296,7 +303,7 @@ impl Connection {
             tracing::debug!(connection = ?self, "too many requests at once; connection ended");
             self.close();
         }
-        self.0.turn.fetch_add(1, Ordering::AcqRel);
+        self.turns();
         if self.framing() == Framing::Http1 {
             unpoisoned(&self.0.interim).open = true;
         }
@@ -314,7 +321,7 @@ impl Connection {
     pub(super) fn request_ends(&self) {
         self.answer_begins();
         self.0.read_before.store(self.read_bytes(), Ordering::Relaxed);
-        self.0.turn.fetch_add(1, Ordering::AcqRel);
+        self.turns();
         self.0.running.fetch_sub(1, Ordering::AcqRel);
         // The dispatcher of HTTP/2 is another task. That of HTTP/1 is awake here, but has looked for bytes
         // before; if it waits for the rest of a refused body, it has to look again, or no bound begins.
@@ -358,8 +365,13 @@ impl Connection {
         self.0.running.load(Ordering::Acquire)
     }
 
-    pub(super) fn turn(&self) -> u64 {
-        self.0.turn.load(Ordering::Acquire)
+    pub(super) fn turn(&self) -> Turn {
+        *unpoisoned(&self.0.turn)
+    }
+
+    fn turns(&self) {
+        let mut turn = unpoisoned(&self.0.turn);
+        *turn = Turn { number: turn.number.wrapping_add(1), since: Instant::now() };
     }
 
     pub(super) fn count_read(&self, bytes: u64) {

@@ -39,6 +39,7 @@ pub(super) fn send(
     let (memory, id) = (memory.downloads.clone(), opened.session().id());
     let course = tuner.course(Direction::Down, id, settings.read_buffer_bytes, None);
     let body = FileBody::new(opened, answer.content, course, memory);
+    let body = body.over(call.connection().cloned());
     Ok((answer.head, Tail::Body(BoxBody::new(body))))
 }
 

@@ -12,9 +12,10 @@ use crate::engine::{Download, EngineError};
 use crate::protocol::download::Content;
 use crate::upload::{UploadId, UploadOffset};
 
+use super::connection::Connection;
 use super::failure::chain;
 use super::memory::{Budget, Held};
-use super::tuner::{Course, Move};
+use super::tuner::{Course, Move, measured_path};
 
 /// What goes wrong in the middle of a download: the connection is then cut, so that a truncated
 /// file never looks complete.
@@ -45,6 +46,8 @@ pub(super) struct FileBody {
     reading: Option<(Reading, Instant)>,
     /// The piece that the client has yet to take.
     handed: Option<Handed>,
+    /// The connection that it goes by.
+    connection: Option<Connection>,
 }
 
 /// What was read.
@@ -87,8 +90,13 @@ impl FileBody {
             }
         }
         pieces.push_back(Piece::Text(Bytes::from(content.epilogue)));
-        let (reading, handed) = (None, None);
-        Self { download, pieces, length, course, memory, reading, handed }
+        let (reading, handed, connection) = (None, None, None);
+        Self { download, pieces, length, course, memory, reading, handed, connection }
+    }
+
+    /// Goes by this connection.
+    pub(super) fn over(self, connection: Option<Connection>) -> Self {
+        Self { connection, ..self }
     }
 
     fn id(&self) -> UploadId {
@@ -117,7 +125,9 @@ impl FileBody {
     /// The client has taken the last piece.
     fn taken(&mut self) {
         let Some(Handed { bytes, device, waited, .. }) = self.handed.take() else { return };
-        self.course.moved(Move { bytes, device, waited }, Instant::now(), || None);
+        self.course.moved(Move { bytes, device, waited }, Instant::now(), || {
+            self.connection.as_ref().and_then(measured_path)
+        });
         if self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))) {
             self.course.went_well();
         }

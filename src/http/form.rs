@@ -62,6 +62,7 @@ async fn take(
     body.ahead(settings, Form::poll_file).await?;
 
     let first = FirstBody { bytes: None, digest: None, when_cut: WhenCut::Discard };
+    let body = body.of_client(call.client_of(&grant.owner));
     let new = gateway.counted(of_unknown_length(grant));
     let transfer = gateway.engine.create_with_body(new, first).await;
     let transfer = transfer.map_err(|error| Failure::from(error).problem(None))?;

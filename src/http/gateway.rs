@@ -14,6 +14,7 @@ use crate::protocol::tus::{Extension, Profile};
 use crate::upload::{NewSession, Timestamp};
 
 use super::arrival;
+use super::client::Clients;
 use super::memory::Memory;
 use super::metrics::ArmMetrics;
 use super::service_url::ServiceUrl;
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub(super) memory: Memory,
     /// How large the buffers of transfers are.
     pub(super) tuner: Tuner,
+    /// What is remembered of clients, if anything is.
+    pub(super) clients: Option<Clients>,
     /// By which way each upload came last.
     pub(super) switches: Switches,
     /// Chunk headers, if they are on.
@@ -97,6 +100,7 @@ impl Gateway {
             cors,
             memory,
             tuner,
+            clients: None,
             switches,
             chunks,
             service_urls,
@@ -114,6 +118,12 @@ impl Gateway {
     #[must_use]
     pub fn tuned_by(self, tuner: Tuner) -> Self {
         Self { tuner, ..self }
+    }
+
+    /// Lets what `clients` remember count.
+    #[must_use]
+    pub fn remembering(self, clients: Clients) -> Self {
+        Self { clients: Some(clients), ..self }
     }
 
     /// A new upload with what its owner may have, if it has an owner in particular.

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use super::connection::Framing;
+use super::connection::{Framing, Turn};
 use super::settings::ConnectionBounds;
 
 /// Far more than any head that is accepted (128 KiB), and more than the dispatcher reads at once before
@@ -34,10 +34,11 @@ impl Interlude {
         Self { framing, turn: 0, since: now, first_byte: None, bytes: 0 }
     }
 
-    /// Starts over if there was a request since the last look.
-    pub(super) fn look(&mut self, turn: u64, now: Instant) {
-        if turn != self.turn {
-            *self = Self { turn, ..Self::new(self.framing, now) };
+    /// Starts over if there was a request since the last look. The time counts from its end, however much
+    /// later that look is.
+    pub(super) fn look(&mut self, turn: Turn) {
+        if turn.number != self.turn {
+            *self = Self { turn: turn.number, ..Self::new(self.framing, turn.since) };
         }
     }
 
@@ -146,7 +147,7 @@ mod tests {
         let start = Instant::now();
         let mut interlude = Interlude::new(Framing::Http1, start);
         interlude.received(BOUNDS.linger_bytes + 1, start);
-        interlude.look(1, start + Duration::from_secs(1));
+        interlude.look(Turn { number: 1, since: start + Duration::from_secs(1) });
         assert!(!interlude.is_flooded(&BOUNDS));
         let again = start + Duration::from_secs(1) + BOUNDS.idle_timeout;
         assert_eq!(interlude.deadline(&BOUNDS, false), Some(again));

@@ -5,9 +5,9 @@ use std::fmt::{self, Write};
 use actix_web::http::{Method, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
+use crate::engine::events::Retried;
 use crate::engine::events::{Ending, Switch};
 use crate::slots::Decision;
-use crate::storage::Retried;
 use crate::upload::Departure;
 
 /// A method, as a label.

@@ -27,6 +27,7 @@ use super::process::ProcessCollector;
 mod arms;
 mod network;
 mod passage;
+pub(super) mod plain;
 
 pub use arms::ArmMetrics;
 use network::Network;

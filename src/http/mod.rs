@@ -20,6 +20,8 @@
 //! | `pace` | when a body is too slow |
 //! | `lull` | when a body is not read because the network changes, or can bring nothing more |
 //! | `memory` | how much all bodies together may take |
+//! | `client` | which client a request comes from, for what is remembered of it |
+//! | `client_hints` | what a client says of itself and its connection |
 //! | `tuner` | which transfers are fitted to their clients, and whether that does any good |
 //! | `file_body` | the other way: stretches of a file as a response body |
 //! | `expect` | `Expect: 100-continue`: refusals before the body is sent |
@@ -61,6 +63,8 @@ mod bind;
 mod body;
 mod call;
 mod chunked;
+pub mod client;
+mod client_hints;
 pub mod connection;
 mod download;
 pub mod expect;

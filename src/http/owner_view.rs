@@ -6,6 +6,8 @@ use crate::engine::{Engine, EngineError};
 use crate::protocol::xep0363::name;
 use crate::upload::{Owner, Usage};
 
+use super::client::Clients;
+
 /// The answer of `GET /owners`; the command line reads it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerView {
@@ -51,15 +53,21 @@ impl OwnerView {
 }
 
 impl OwnerRemoved {
-    /// Removes everything that `owner` has under every name that the gateway may know it by.
+    /// Removes everything that `owner` has under every name that the gateway may know it by, and what
+    /// `clients` remember of its devices.
     ///
     /// # Errors
     ///
     /// Those of [`Engine::remove_owner`].
-    pub async fn carry_out(engine: &Engine, owner: &str) -> Result<Self, EngineError> {
+    pub async fn carry_out(
+        engine: &Engine,
+        clients: Option<&Clients>,
+        owner: &str,
+    ) -> Result<Self, EngineError> {
         let mut removed = 0_usize;
         for name in names(owner) {
             removed = removed.saturating_add(engine.remove_owner(&name).await?);
+            clients.map_or(Ok(()), |clients| clients.forget(&name))?;
         }
         Ok(Self { removed })
     }

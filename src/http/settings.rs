@@ -51,6 +51,8 @@ pub struct HttpSettings {
     pub min_rate_bytes_per_second: u64,
     /// Which transfers are fitted to their clients.
     pub tuning: TuningSettings,
+    /// Whether clients are told which chunk size suits them, as far as that is known.
+    pub tells_chunk_size: bool,
     /// Draws the sessions that are fitted.
     pub lots: LotKey,
     /// Bytes of one batch from the socket to the disk, of an upload that is not fitted.

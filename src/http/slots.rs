@@ -150,6 +150,7 @@ async fn store(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Outcome {
     {
         return Err(Problem::SlotLength { length: signed }.into());
     }
+    let body = body.of_client(call.client_of(&new.owner));
     let order = PutOrder { opens: Some(new), ..put };
     let session = match gateway.engine.put(order).await.map_err(gone)? {
         // An empty file is complete as soon as there is one.

@@ -33,7 +33,9 @@ use super::{Gateway, GatewayError};
 mod chunked;
 mod cuts;
 mod desk;
+mod fitting;
 mod quotas;
+mod resumption;
 mod slots;
 
 fn settings() -> HttpSettings {
@@ -70,6 +72,7 @@ fn settings() -> HttpSettings {
         upload_timeout: None,
         min_rate_bytes_per_second: 0,
         tuning: tuning(0),
+        tells_chunk_size: true,
         lots: LotKey::new([3; 32]),
         batch_bytes: 1024,
         read_buffer_bytes: 1024,

@@ -159,7 +159,7 @@ impl Stream {
             return false;
         }
         let now = Instant::now();
-        self.interlude.look(self.connection.turn(), now);
+        self.interlude.look(self.connection.turn());
         self.interlude.received(arrived, now);
         self.interlude.is_flooded(&self.bounds)
     }
@@ -176,7 +176,7 @@ impl Stream {
             let deadline = self.held_back_until();
             return deadline.map_or(Poll::Pending, |deadline| self.quiet.poll(deadline, context));
         }
-        self.interlude.look(self.connection.turn(), Instant::now());
+        self.interlude.look(self.connection.turn());
         if self.outflow.is_waiting() && self.interlude.may_be_answering() {
             return Poll::Pending;
         }

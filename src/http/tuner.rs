@@ -7,12 +7,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use crate::tuning::profile::Lesson;
 use crate::tuning::{
     Arm, Bounds, Direction, Finding, Fitted, Fitting, Guard, GuardSettings, Lot, LotKey, Measure,
     PathMeasure, Rollout, Trial, WINDOW,
 };
 use crate::upload::UploadId;
 
+use super::client::Client;
 use super::connection::Connection;
 use super::metrics::ArmMetrics;
 
@@ -111,7 +113,7 @@ impl Tuner {
         let arm = plan.rollout().arm(lot);
         let bounds = plan.settings.buffers;
         let buffer_bytes = match arm {
-            Arm::Adaptive => known.map_or_else(|| bounds.first(), |bytes| bounds.clamp(bytes)),
+            Arm::Adaptive => self.0.fitting.first(known, bounds),
             Arm::Fixed => fixed,
         };
         Course {
@@ -128,6 +130,8 @@ impl Tuner {
             moves: 0,
             processor: None,
             went_well: false,
+            client: None,
+            path: None,
         }
     }
 
@@ -202,6 +206,10 @@ pub(super) struct Course {
     moves: u32,
     processor: Option<(Duration, u64)>,
     went_well: bool,
+    /// Whose it is, if that is remembered.
+    client: Option<Client>,
+    /// What the kernel said of its path at last.
+    path: Option<PathMeasure>,
 }
 
 /// What was seen since the buffer was last judged.
@@ -246,6 +254,11 @@ impl Course {
         self.arm == Arm::Adaptive
     }
 
+    /// What came of it is remembered of `client`.
+    pub(super) fn is_of(&mut self, client: Option<Client>) {
+        self.client = client;
+    }
+
     /// Memory was waited for.
     pub(super) fn waited(&mut self, time: Duration) {
         self.window.apart = self.window.apart.saturating_add(time);
@@ -285,13 +298,14 @@ impl Course {
             },
             path: path(),
         };
+        self.path = measure.path;
         self.buffer_bytes = self.tuner.0.fitting.next(self.buffer_bytes, &measure, self.bounds);
         self.window = Window::new(now);
     }
 
     /// Whether the processor time of the next write is to be measured.
     pub(super) const fn samples_processor(&self) -> bool {
-        self.moves % SAMPLED == 0
+        self.moves.is_multiple_of(SAMPLED)
     }
 
     /// What a write of `bytes` cost.
@@ -318,5 +332,16 @@ impl Drop for Course {
             processor: self.processor,
         };
         self.tuner.ended(&trial, self.buffer_bytes);
+        if let Some(client) = &self.client {
+            let buffer_bytes = self.follows.then(|| u64::try_from(self.buffer_bytes).unwrap_or(0));
+            client.learn(&Lesson {
+                bytes: trial.bytes,
+                took: trial.took,
+                went_well: self.went_well,
+                buffer_bytes,
+                path: self.path,
+                hints: client.hints(),
+            });
+        }
     }
 }

@@ -110,6 +110,7 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
         Create::WithBody(new, first) => {
             let first =
                 FirstBody { bytes: first.bytes, digest: first.digest, when_cut: WhenCut::Keep };
+            let body = body.of_client(call.client_of(&new.owner));
             let transfer = gateway.engine.create_with_body(new, first).await?;
             let (id, location) = (transfer.id(), call.place.of(transfer.id()));
             let poured = body.pour(transfer, &*call).await;
@@ -121,6 +122,7 @@ async fn create(call: &mut Call<'_>, mut body: Body) -> Outcome {
 
 async fn add(call: &Call<'_>, id: UploadId, body: Body) -> Outcome {
     let (owner, append::Append { request, digest }) = call.addition().await?;
+    let body = body.of_client(call.client_of(&owner));
     let order = AppendOrder { id, owner, request, digest };
     let transfer = call.gateway.engine.append(order).await?;
     let session = body.pour(transfer, call).await?;

@@ -18,6 +18,7 @@
 //! | `reload` | settings that are read again on SIGHUP |
 //! | `slots` | issuers of slots, from the settings |
 //! | `doors` | where XMPP servers ask for slots, from the settings |
+//! | `clients` | what is remembered of clients, from the settings |
 //! | `components` | components of XMPP servers, started and stopped |
 //! | `notify` | systemd |
 //! | `orphans` | what the first process of a container inherits |
@@ -32,6 +33,7 @@ pub mod admin_client;
 pub mod authority;
 pub mod banner;
 pub mod boot;
+mod clients;
 mod components;
 pub mod data_dir;
 mod descriptors;

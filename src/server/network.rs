@@ -42,3 +42,28 @@ impl Network {
         std::future::pending().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::config::Span;
+
+    #[test]
+    fn what_is_set_about_changes_reaches_its_place() {
+        let mut settings = Settings::default();
+        settings.network.reconnectdelay = Span::seconds(7);
+        let network = |settings: &Settings| Network::new(Lines::default(), settings);
+        let now = Instant::now();
+        let mut pausing = network(&settings).watched.unwrap().unwrap();
+        assert_eq!(pausing.changed(now), Some(now + Duration::from_secs(7)));
+        settings.network.uploadpauseonchange = false;
+        assert!(network(&settings).watched.unwrap().is_none());
+        settings.network.networkchangedetection = false;
+        assert!(network(&settings).watched.is_none());
+        assert!(network(&settings).monitored);
+        settings.streaming.network_condition_monitoring = false;
+        assert!(!network(&settings).monitored);
+    }
+}

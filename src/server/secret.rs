@@ -15,6 +15,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 pub const SIGNED_LINK: &str = "signed-link v1";
 /// What leads session ids that clients chose to uploads.
 pub const CHUNK_SESSION_ID: &str = "chunk-session-id v1";
+/// What stands for clients in what is remembered of them.
+pub const CLIENT: &str = "client v1";
 /// What draws the sessions whose transfers are fitted.
 pub const LOT: &str = "adaptive-lot v1";
 /// What leads slots to uploads.

@@ -20,6 +20,7 @@ use crate::http::tuner::Tuner;
 
 use super::authority::Guard;
 use super::banner::{Banner, Bound};
+use super::clients::Remembered;
 use super::components::Components;
 use super::data_dir::DataDir;
 use super::error::ServerError;
@@ -55,7 +56,11 @@ pub(super) async fn serve(
     // A banner that nobody reads is no reason not to serve.
     drop(announce(settings, &data, &started.sides, out));
     notify::ready();
+    let remembered = started.remembered.clone();
     let outcome = live(started, signals, settings, &reloading).await;
+    if let Some(remembered) = remembered {
+        remembered.write();
+    }
     tracing::info!("stopped");
     outcome
 }
@@ -98,6 +103,8 @@ pub(super) struct Started {
     pub(super) network: Network,
     /// Not started yet.
     pub(super) components: Components,
+    /// What is remembered of clients, if anything is.
+    pub(super) remembered: Option<Remembered>,
 }
 
 /// Both sides of it, bound.
@@ -117,7 +124,7 @@ async fn live(
     settings: &Settings,
     reloading: &Reloading<'_>,
 ) -> Result<(), ServerError> {
-    let Started { engine, sides, guard, network, components } = started;
+    let Started { engine, sides, guard, network, components, remembered } = started;
     let Sides { uploads, operators, stopping, tuner } = sides;
     let bound = settings.timeouts.shutdown.get();
     let stoppers = [uploads.stopper(), operators.stopper()];
@@ -135,6 +142,7 @@ async fn live(
             () = attend(&mut signals, &certificates, &guard, || reloading.reload(&tuner)) => {}
             () = guard.follow(settings.auth.jwt.reload_interval.get()) => {}
             () = network.follow() => {}
+            () = follow(remembered.as_ref()) => {}
             () = notify::watchdog() => {}
             () = orphans::let_go() => {}
         }
@@ -160,6 +168,13 @@ async fn live(
         tracing::warn!("some transfers did not commit in time; the next start recovers them");
     }
     Ok(())
+}
+
+async fn follow(remembered: Option<&Remembered>) {
+    match remembered {
+        Some(remembered) => remembered.follow().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Does what signals ask for, until one asks to stop.

@@ -9,12 +9,13 @@ use serde::Deserialize;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::engine::events::{Observer, Unobserved};
+use crate::http::client::Clients;
 use crate::upload::UploadId;
 
 use super::admin_client::{AdminError, Answer, ask};
 use super::data_dir::DataDir;
 use super::error::ServerError;
-use super::wiring;
+use super::{clients, wiring};
 
 pub use crate::http::owner_view::{OwnerRemoved, OwnerView};
 pub use crate::http::session_view::SessionView;
@@ -70,6 +71,7 @@ pub enum Sessions {
 pub struct Offline {
     pub(super) engine: Engine,
     pub(super) data: DataDir,
+    clients: Option<Clients>,
 }
 
 impl Sessions {
@@ -196,7 +198,8 @@ impl Sessions {
                 serde_json::from_str(&answer.body).map_err(SessionsError::Unreadable)
             }
             Self::Offline(offline) => {
-                let removed = OwnerRemoved::carry_out(&offline.engine, name).await;
+                let removed =
+                    OwnerRemoved::carry_out(&offline.engine, offline.clients.as_ref(), name).await;
                 Ok(removed.map_err(ServerError::from)?)
             }
         }
@@ -221,8 +224,10 @@ pub(super) async fn offline(settings: &Settings) -> Result<Offline, ServerError>
     let data = DataDir::claim(&settings.server.data_dir)?;
     let nobody: Arc<dyn Observer> = Arc::new(Unobserved);
     let stores = wiring::open(&data, settings, &nobody).await?;
+    let remembered = clients::build(&data, settings, Arc::clone(&stores.profiles))?;
+    let clients = remembered.map(|remembered| remembered.clients);
     let engine = wiring::engine(stores, settings, nobody)?;
-    Ok(Offline { engine, data })
+    Ok(Offline { engine, data, clients })
 }
 
 fn owner_path(name: &str) -> String {

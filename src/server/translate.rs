@@ -100,6 +100,7 @@ pub fn http(settings: &Settings, keys: Keys, slots: SlotSettings) -> HttpSetting
         upload_timeout: timeouts.uploadtimeout.map(Span::get),
         min_rate_bytes_per_second: settings.network.min_rate.get(),
         tuning: tuning(settings),
+        tells_chunk_size: settings.streaming.quality_adaptation,
         lots,
         batch_bytes: settings.performance.batch_size.in_memory(),
         read_buffer_bytes: settings.performance.read_buffer.in_memory(),
@@ -237,7 +238,10 @@ fn tls(settings: &Settings) -> Option<TlsSettings> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::protocol::xep0363::SlotKey;
 
     #[test]
     fn the_built_in_settings_are_the_engine_s_own_defaults() {
@@ -252,6 +256,53 @@ mod tests {
         assert_eq!(user_timeout(&settings), Duration::from_secs(180));
         settings.network.usertimeout = Some(Span::seconds(70));
         assert_eq!(user_timeout(&settings), Duration::from_secs(70));
+    }
+
+    #[test]
+    fn what_is_set_about_networks_reaches_its_place() {
+        let seconds = Duration::from_secs;
+        let mut settings = Settings::default();
+        let (uploads, timeouts) = (&mut settings.uploads, &mut settings.timeouts);
+        uploads.resumableuploadsenabled = false;
+        uploads.chunksize = Size::mb(7);
+        uploads.sessiontimeout = Span::seconds(70);
+        timeouts.readtimeout = Span::seconds(71);
+        timeouts.writetimeout = Span::seconds(72);
+        timeouts.idletimeout = Span::seconds(73);
+        timeouts.uploadtimeout = Some(Span::seconds(74));
+        settings.network.keepaliveinterval = Span::seconds(75);
+        settings.network.remembered_paths = 76;
+        let http = |settings: &Settings| {
+            let slots = SlotSettings { tenants: Vec::new(), ids: SlotKey::new([2; 32]) };
+            let keys = Keys { names: NameKey::new([1; 32]), lots: LotKey::new([3; 32]) };
+            http(settings, keys, slots)
+        };
+        let told = http(&settings);
+        assert!(!told.resumption);
+        assert_eq!(told.chunks.as_ref().unwrap().chunk_bytes.get(), 7_000_000);
+        assert_eq!(engine(&settings).limits.session_timeout, seconds(70));
+        let times = [told.read_timeout, told.write_timeout, told.idle_timeout];
+        assert_eq!(times, [71, 72, 73].map(seconds));
+        assert_eq!(told.upload_timeout, Some(seconds(74)));
+        assert_eq!(connections(&settings, &told).keep_alive_interval, Some(seconds(75)));
+        assert_eq!(told.remembered_paths, 76);
+        settings.uploads.chunkeduploadsenabled = false;
+        assert!(http(&settings).chunks.is_none());
+    }
+
+    #[test]
+    fn what_is_set_about_buffers_reaches_its_place() {
+        let mut settings = Settings::default();
+        let performance = &mut settings.performance;
+        (performance.adaptive_buffers, performance.rollout) = (true, 40);
+        performance.min_buffer_size = Size::kib(32);
+        performance.max_buffer_size = Size::kib(64);
+        settings.streaming.adaptive_streaming = false;
+        let told = tuning(&settings);
+        assert_eq!((told.rollout, told.follows), (Rollout::percent(40), false));
+        assert_eq!(told.buffers, Bounds::new(32 * 1024, 64 * 1024));
+        settings.performance.adaptive_buffers = false;
+        assert_eq!(tuning(&settings).rollout, Rollout::percent(0));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::config::settings::Durability;
 use crate::engine::events::{Event, Observer};
 use crate::engine::{Engine, EngineParts, SystemClock};
 use crate::http::admin::Admin;
+use crate::http::client::Clients;
 use crate::http::connection::OpenConnections;
 use crate::http::listener::Hooks;
 use crate::http::metrics::Metrics;
@@ -21,7 +22,7 @@ use crate::protocol::chunked::NameKey;
 use crate::slots::Witness;
 use crate::storage::blob::fs::{FsBlobStore, FsSettings};
 use crate::storage::session::sled::{SledSessionStore, SledSettings};
-use crate::storage::{BlobCare, BlobStore, SessionStore, StorageError};
+use crate::storage::{BlobCare, BlobStore, ProfileStore, SessionStore, StorageError};
 use crate::tuning::LotKey;
 
 use super::components::Components;
@@ -30,12 +31,14 @@ use super::error::ServerError;
 use super::network::Network;
 use super::secret::{CHUNK_SESSION_ID, LOT};
 use super::serve::{Sides, Started};
-use super::{authority, boot, descriptors, doors, slots, translate};
+use super::{authority, boot, clients, descriptors, doors, slots, translate};
 
 /// The stores of one data directory.
 pub struct Stores {
     /// Remembers sessions.
     pub sessions: Arc<dyn SessionStore>,
+    /// Remembers clients, as long as nothing happens to it.
+    pub profiles: Arc<dyn ProfileStore>,
     /// Holds bytes.
     pub blobs: Arc<dyn BlobStore>,
 }
@@ -57,11 +60,16 @@ pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started
     let lines = Lines::new(Arc::<Metrics>::clone(&metrics));
     let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
     let stores = open(data, settings, &observer).await?;
+    let remembered = clients::build(data, settings, Arc::clone(&stores.profiles))?;
     let engine = engine(stores, settings, observer)?;
     let network = Network::new(lines.clone(), settings);
     let hooks = Hooks { connections, lines, ..Hooks::default() };
-    match listen(&engine, &guard.authority, settings, http, metrics, hooks) {
-        Ok((sides, components)) => Ok(Started { engine, sides, guard, network, components }),
+    let clients = remembered.as_ref().map(|remembered| remembered.clients.clone());
+    let parts = Parts { engine: &engine, authority: &guard.authority, clients, metrics };
+    match listen(parts, settings, http, hooks) {
+        Ok((sides, components)) => {
+            Ok(Started { engine, sides, guard, network, components, remembered })
+        }
         Err(error) => {
             engine.stop().await;
             Err(error)
@@ -69,21 +77,32 @@ pub(super) async fn start(data: &DataDir, settings: &Settings) -> Result<Started
     }
 }
 
+/// What both sides need.
+struct Parts<'a> {
+    engine: &'a Engine,
+    authority: &'a Arc<Authority>,
+    clients: Option<Clients>,
+    metrics: Arc<Metrics>,
+}
+
 /// Binds both sides, and puts the components together.
 fn listen(
-    engine: &Engine,
-    authority: &Arc<Authority>,
+    parts: Parts<'_>,
     settings: &Settings,
     http: HttpSettings,
-    metrics: Arc<Metrics>,
     hooks: Hooks,
 ) -> Result<(Sides, Components), ServerError> {
+    let Parts { engine, authority, clients, metrics } = parts;
     let bounds = translate::connections(settings, &http);
     let witness: Arc<dyn Witness> = Arc::<Metrics>::clone(&metrics);
     let doors = doors::build(settings, &http.slots, engine, &witness)?;
     let tuner = Tuner::new(http.tuning, http.lots.clone(), metrics.arms());
     let gateway = Gateway::new(engine.clone(), Arc::clone(authority), http)?;
     let gateway = gateway.asked_at(doors.service_urls).tuned_by(tuner.clone());
+    let gateway = match clients.clone() {
+        Some(clients) => gateway.remembering(clients),
+        None => gateway,
+    };
     let listeners = translate::listeners(settings);
     let uploads = sides::uploads(&listeners, &bounds, gateway, &metrics, hooks)
         .map_err(ServerError::listen("server.listen"))?;
@@ -93,6 +112,7 @@ fn listen(
         metrics,
         stopping: Arc::clone(&stopping),
         tuner: tuner.clone(),
+        clients,
         components: doors.components.standings(),
     };
     let operators = sides::operators(settings.server.admin_listen, &bounds, admin)
@@ -116,8 +136,9 @@ pub async fn open(
     if new && holds_uploads(blobs.as_ref()).await? {
         return Err(ServerError::SessionsLost { path: data.path().to_owned() });
     }
-    let sessions = open_sessions(&data.sessions(), settings, observer)?;
-    Ok(Stores { sessions, blobs })
+    let sessions = open_sled(&data.sessions(), settings, observer)?;
+    let profiles = Arc::new(sessions.profile_store());
+    Ok(Stores { sessions: Arc::new(sessions), profiles, blobs })
 }
 
 /// Opens the session store in `path`, making it if there is none. Blocking.
@@ -130,12 +151,20 @@ pub fn open_sessions(
     settings: &Settings,
     observer: &Arc<dyn Observer>,
 ) -> Result<Arc<dyn SessionStore>, ServerError> {
+    Ok(Arc::new(open_sled(path, settings, observer)?))
+}
+
+fn open_sled(
+    path: &Path,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<SledSessionStore, ServerError> {
     let observer = Arc::clone(observer);
     let opened = SledSessionStore::open(&SledSettings {
         observer: Some(Arc::new(move || observer.observe(Event::Flushed))),
         ..sled_settings(path, settings)
     });
-    let opened = opened.map_err(|source| match source {
+    opened.map_err(|source| match source {
         StorageError::NoRoom => ServerError::Full { path: path.to_owned() },
         source @ (StorageError::Conflict
         | StorageError::Missing(_)
@@ -145,8 +174,7 @@ pub fn open_sessions(
         | StorageError::Io { .. }
         | StorageError::Database(_)
         | StorageError::Closed) => ServerError::Sessions { path: path.to_owned(), source },
-    })?;
-    Ok(Arc::new(opened))
+    })
 }
 
 /// Opens a session store that was set aside, for whatever can still be read of it. Blocking.

@@ -9,6 +9,7 @@
 //! | `session_store` | [`SessionStore`]: records, revisions, expiry |
 //! | `blob_store` | [`BlobStore`], [`BlobWriter`], [`BlobReader`]: bytes, in place, published |
 //! | `blob_care` | [`BlobCare`]: what the doctor does with a blob store |
+//! | `profile_store` | [`ProfileStore`]: what is known of clients; may be lost |
 //! | `retry` | [`Retrying`]: a blob store that tries again when the device fails in passing |
 //! | `session/` | adapters: sled, memory |
 //! | `blob/` | adapters: local files, memory |
@@ -20,6 +21,7 @@ pub mod blob_store;
 #[cfg(test)]
 pub mod contract;
 pub mod error;
+pub mod profile_store;
 pub mod retry;
 pub mod session;
 pub mod session_store;
@@ -29,6 +31,7 @@ pub use blob_store::{
     BlobReader, BlobState, BlobStore, BlobWriter, Joining, Labels, LocalFile, Room, Tail, TakeIn,
 };
 pub use error::StorageError;
+pub use profile_store::{ProfileKey, ProfileStore};
 pub use retry::{Retried, Retries, Retrying};
 pub use session_store::{ListFault, Mend, Revision, SessionStore, Stored};
 

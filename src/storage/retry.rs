@@ -77,7 +77,28 @@ impl Retries {
         &self,
         mut attempt: impl FnMut() -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let mut result = attempt();
+        let first = attempt();
+        self.go_on(first, attempt)
+    }
+
+    /// As [`Retries::insist`], where the first attempt was made already and failed.
+    ///
+    /// # Errors
+    ///
+    /// What the last attempt failed with.
+    pub fn insist_after<T>(
+        &self,
+        failure: StorageError,
+        attempt: impl FnMut() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        self.go_on(Err(failure), attempt)
+    }
+
+    fn go_on<T>(
+        &self,
+        mut result: Result<T, StorageError>,
+        mut attempt: impl FnMut() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
         for wait in self.waits() {
             if !result.as_ref().is_err_and(StorageError::is_passing) {
                 break;
@@ -113,11 +134,11 @@ impl Retries {
 
     fn tell<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
         match &result {
-            Err(error) if error.is_passing() => {
+            Ok(_) => (self.told)(Retried::Succeeded),
+            Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "the device failed again");
                 (self.told)(Retried::Failed);
             }
-            Ok(_) | Err(_) => (self.told)(Retried::Succeeded),
         }
         result
     }

@@ -63,6 +63,11 @@ impl Bounds {
 
 /// Decides about buffers. One for a process; the only other one is a test's.
 pub trait Fitting: Send + Sync + 'static {
+    /// The size of the first buffer of a transfer, where `known` bytes suited its client before.
+    fn first(&self, known: Option<u64>, bounds: Bounds) -> usize {
+        known.map_or_else(|| bounds.first(), |bytes| bounds.clamp(bytes))
+    }
+
     /// The next size of a buffer that is `current` now.
     fn next(&self, current: usize, measure: &Measure, bounds: Bounds) -> usize;
 }

@@ -11,6 +11,8 @@ use super::measure::passing;
 
 /// No smaller chunk is recommended.
 pub const LEAST_BYTES: usize = 256 * 1024;
+/// The same, as chunk sizes are counted.
+pub const LEAST: u64 = 256 * 1024;
 
 /// What a chunk takes where every other transfer breaks off, or more of them …
 const SHORTEST: Duration = Duration::from_secs(2);

@@ -9,6 +9,7 @@
 //! | `buffer` | how large its buffer is to be |
 //! | `chunk_size` | which chunk size its client is told |
 //! | `arm` | which sessions are fitted at all, so that the others show what it brings |
+//! | `profile` | what is remembered of a client between its transfers |
 //! | `tally` | what the sessions of one arm came to |
 //! | `guard` | whether the fitted ones do worse |
 
@@ -17,6 +18,7 @@ pub mod buffer;
 pub mod chunk_size;
 pub mod guard;
 pub mod measure;
+pub mod profile;
 mod tally;
 
 pub use arm::{Arm, Lot, LotKey, Rollout};

@@ -133,3 +133,20 @@ async fn a_second_head_that_drips_in_has_the_idle_timeout() {
     .await;
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_idle_timeout_counts_from_the_answer_on_a_connection_that_was_idle_before() {
+    let mut settings = settings();
+    settings.bounds.idle_timeout = Duration::from_secs(4);
+    let server = start(&[plain()], &settings);
+    let mut stream = server.connect().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    exchange(&mut stream, GET_WHERE).await;
+    let answered = std::time::Instant::now();
+    in_time(stream.read_to_end(&mut Vec::new())).await.unwrap();
+    let closed = answered.elapsed();
+    assert!(closed >= Duration::from_secs(3), "{closed:?}");
+    // It would be seven, were it waited for from the beginning and once more.
+    assert!(closed < Duration::from_secs(6), "{closed:?}");
+    server.stop().await;
+}

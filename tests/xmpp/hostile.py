@@ -7,11 +7,11 @@ import pathlib
 import time
 from xml.etree import ElementTree
 
+from client import DEADLINE
 from component import COMPONENT_SECRET, HASTE, gateway
 from issuers import HERE
 from servers import free_port
 
-DEADLINE = 20
 ID = "3BF96D32"
 HEADER = ("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
           f"xmlns:stream='http://etherx.jabber.org/streams' from='{HERE}' id='{ID}'>").encode()

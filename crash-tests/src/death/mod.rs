@@ -57,7 +57,7 @@ const ENDING: Duration = Duration::from_millis(15);
 /// How long a process stands still.
 const STILL: Duration = Duration::from_millis(120);
 /// A process that was stopped is at rest by then.
-const REST: Duration = Duration::from_secs(5);
+const REST: Duration = Duration::from_secs(30);
 
 /// Takes a new directory through `rounds` deaths, and looks at everything after each.
 ///

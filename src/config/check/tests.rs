@@ -202,6 +202,11 @@ fn an_extension_needs_the_one_it_builds_on() {
 fn quantities_have_bounds() {
     assert!(one(|s| s.server.max_connections = 0).contains("1 to 1000000"));
     assert!(one(|s| s.performance.engine_threads = 0).contains("1 to 256"));
+    assert!(one(|s| s.performance.rollout = 101).contains("0 to 100"));
+    assert!(one(|s| s.performance.rollback_margin = 0).contains("1 to 90"));
+    assert!(one(|s| s.performance.rollback_transfers = 63).contains("64 to 1000000"));
+    assert!(one(|s| s.performance.max_buffer_size = Size::mib(65)).contains("4KiB and 64MiB"));
+    assert!(one(|s| s.performance.min_buffer_size = Size::mib(2)).contains("the smaller one"));
     assert!(one(|s| s.performance.batch_size = Size::bytes(1)).contains("4KiB and 64MiB"));
     assert!(one(|s| s.timeouts.idletimeout = Span::milliseconds(0)).contains("at least 1ms"));
 }

@@ -11,7 +11,7 @@ use crate::storage::BlobWriter;
 use crate::upload::transition::{Ceiling, ChunkTake};
 use crate::upload::{ChunkPiece, Digest, DigestHasher, Session, UploadOffset};
 
-use super::Persistence;
+use super::{Deferred, Persistence};
 
 /// The account of a transfer that writes one chunk.
 pub(in crate::engine) struct ChunkLedger {
@@ -77,7 +77,7 @@ impl ChunkLedger {
         &self,
         batch: &[Bytes],
         persistence: Persistence<'_>,
-    ) -> Result<Vec<Bytes>, EngineError> {
+    ) -> Result<Option<Deferred>, EngineError> {
         let at = self.reached().at;
         let mut known = self.take.reached.saturating_sub(at);
         let mut new = Vec::with_capacity(batch.len());
@@ -91,12 +91,14 @@ impl ChunkLedger {
         let start = UploadOffset::new(at.max(self.take.reached)).unwrap_or_default();
         if !new.is_empty() {
             match persistence.write(self.writer.as_ref(), start, &new) {
-                Err(error) if persistence.defers(&error) => return Ok(batch.to_vec()),
+                Err(failure) if persistence.defers(&failure) => {
+                    return Ok(Some(Deferred { left: batch.to_vec(), failure }));
+                }
                 written => written?,
             }
         }
         self.count(batch, &new);
-        Ok(Vec::new())
+        Ok(None)
     }
 
     fn count(&self, batch: &[Bytes], new: &[Bytes]) {

@@ -15,7 +15,7 @@ use crate::upload::{
     Digest, DigestHasher, Metadata, Phase, Received, Session, UploadLength, UploadOffset,
 };
 
-use super::{Persistence, blocking};
+use super::{Deferred, Persistence, blocking};
 
 /// How far the bytes got, whether committed or not.
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ impl EndLedger {
         &self,
         batch: &[Bytes],
         persistence: Persistence<'_>,
-    ) -> Result<Vec<Bytes>, EngineError> {
+    ) -> Result<Option<Deferred>, EngineError> {
         let Some(writer) = &self.writer else {
             return Err(EngineError::Storage(StorageError::Closed));
         };
@@ -166,9 +166,11 @@ impl EndLedger {
         match persistence.write(writer.as_ref(), start, batch) {
             Ok(()) => {
                 self.count(batch, u64::MAX);
-                Ok(Vec::new())
+                Ok(None)
             }
-            Err(error) if persistence.defers(&error) => Ok(batch.to_vec()),
+            Err(failure) if persistence.defers(&failure) => {
+                Ok(Some(Deferred { left: batch.to_vec(), failure }))
+            }
             Err(error) => {
                 let fitted = writer.written().ok().and_then(|end| end.since(start)).unwrap_or(0);
                 self.count(batch, fitted);
@@ -193,25 +195,24 @@ impl EndLedger {
         writer: &dyn BlobWriter,
         batch: &[Bytes],
         persistence: Persistence<'_>,
-    ) -> Result<Vec<Bytes>, EngineError> {
+    ) -> Result<Option<Deferred>, EngineError> {
         let mut pieces = batch.iter();
         while let Some(piece) = pieces.next() {
-            let left = self.fill_in(writer, piece, persistence)?;
-            if !left.is_empty() {
-                return Ok(std::iter::once(left).chain(pieces.cloned()).collect());
+            if let Some(mut deferred) = self.fill_in(writer, piece, persistence)? {
+                deferred.left.extend(pieces.cloned());
+                return Ok(Some(deferred));
             }
         }
-        Ok(Vec::new())
+        Ok(None)
     }
 
-    /// Writes what is missing of `piece`, and passes over what chunks have brought before; returns
-    /// what is left to be written.
+    /// Writes what is missing of `piece`, and passes over what chunks have brought before.
     fn fill_in(
         &self,
         writer: &dyn BlobWriter,
         piece: &Bytes,
         persistence: Persistence<'_>,
-    ) -> Result<Bytes, EngineError> {
+    ) -> Result<Option<Deferred>, EngineError> {
         let mut rest = piece.clone();
         while !rest.is_empty() {
             let next = self.reached().next_stretch();
@@ -221,17 +222,19 @@ impl EndLedger {
                     self.reached().pass_over(&known);
                 }
                 Stretch::Missing(at, bytes) => {
-                    let left = rest.clone();
+                    let left = vec![rest.clone()];
                     let new = rest.split_to(bytes.min(rest.len()));
                     match persistence.write(writer, at, std::slice::from_ref(&new)) {
-                        Err(error) if persistence.defers(&error) => return Ok(left),
+                        Err(failure) if persistence.defers(&failure) => {
+                            return Ok(Some(Deferred { left, failure }));
+                        }
                         written => written?,
                     }
                     self.reached().take(&new);
                 }
             }
         }
-        Ok(rest)
+        Ok(None)
     }
 
     /// Makes what has arrived so far durable, beside the writer; returns the session as committed.

@@ -8,8 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::engine::events::Retried;
 use crate::engine::events::Switch;
-use crate::storage::Retried;
 
 use super::super::labels::{RetriedLabel, SwitchLabel};
 

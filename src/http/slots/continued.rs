@@ -32,6 +32,7 @@ pub(super) async fn stand(call: &Call<'_>, tenant: &SlotTenant) -> Outcome {
 pub(super) async fn add(call: &Call<'_>, tenant: &SlotTenant, body: Body) -> Outcome {
     let append::Append { request, digest } = append::read(&call.head, &call.gateway.profile)?;
     let (id, owner) = continued(call, tenant).await?;
+    let body = body.of_client(call.client_of(&owner));
     let order = AppendOrder { id, owner, request, digest };
     let transfer = call.gateway.engine.append(order).await?;
     let session = body.pour(transfer, call).await?;
@@ -65,6 +66,7 @@ pub(super) async fn bring(
     };
     let new = tenant.opened(new, &verified, call.gateway.now());
     let opens = known.is_none().then_some(new);
+    let body = body.of_client(call.client_of(&owner));
     let order = ChunkOrder { id, owner, claim, digest: chunk.digest, opens };
     let session = match call.gateway.engine.chunk(order).await.map_err(gone)? {
         ChunkStart::There(session) => session,

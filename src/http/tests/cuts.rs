@@ -22,7 +22,7 @@ impl Stream for Broken {
     }
 }
 
-async fn ask_broken(
+pub(super) async fn ask_broken(
     gateway: &Data<Gateway>,
     request: TestRequest,
     piece: Option<&'static str>,

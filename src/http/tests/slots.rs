@@ -23,6 +23,13 @@ fn tenant(base: &str, scheme: Scheme) -> SlotTenant {
     }
 }
 
+/// A gateway with the slots of Prosody.
+pub(super) fn slots_with(settings: HttpSettings) -> Data<Gateway> {
+    let tenants = vec![tenant("/upload", Scheme::Prosody)];
+    let slots = SlotSettings { tenants, ids: SlotKey::new([9; 32]) };
+    gateway(HttpSettings { slots, ..settings }).unwrap()
+}
+
 fn slots_of(tenants: Vec<SlotTenant>) -> Data<Gateway> {
     let slots = SlotSettings { tenants, ids: SlotKey::new([9; 32]) };
     // Whoever else comes needs a token: slots have their own.
@@ -38,7 +45,7 @@ fn signature(text: &str) -> String {
     code.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn v2(slot: &str, length: usize) -> String {
+pub(super) fn v2(slot: &str, length: usize) -> String {
     let signed = signature(&format!("{slot}\0{length}\0text/plain"));
     format!("/upload/{slot}?v2={signed}")
 }

@@ -7,5 +7,6 @@
 pub mod blob;
 pub mod label;
 pub mod on_disk;
+pub mod profile;
 pub mod session;
 pub mod take_in;

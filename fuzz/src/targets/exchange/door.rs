@@ -334,6 +334,7 @@ fn settings() -> HttpSettings {
         lots: LotKey::new([3; 32]),
         linger: Duration::from_secs(1),
         linger_bytes: 1024,
+        tells_chunk_size: true,
         remembered_paths: 16,
         resumption: true,
     }

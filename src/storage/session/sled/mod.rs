@@ -9,6 +9,7 @@
 //! | `sessions` | id | head: revision, expiry, first stretch of the record (`value`) |
 //! | `pieces` | id, revision, number | the rest of a long record (`value`) |
 //! | `expiry` | moment, id | nothing: a hint that `sessions` confirms (`index`) |
+//! | `profiles` | client, hashed | what is known of it (`profiles`) |
 //! | `owners` | owner, id | what quotas count of it: a hint that `sessions` confirms (`owners`) |
 //!
 //! **Order of writes.** Pieces and the new hint go in before the head is swapped, old ones come out
@@ -27,6 +28,7 @@
 //! | `value` | heads and pieces |
 //! | `index` | the order of expiry |
 //! | `owners` | what each owner has |
+//! | `profiles` | what is known of clients, which has nothing to do with the rest |
 //! | `mark` | how many flushes there were, so that a loss is noticed |
 //! | `cache` | keeping sled's page cache to its size |
 //! | `flush` | group commit: many waiters, one flush |
@@ -43,6 +45,7 @@ mod lists;
 mod mark;
 mod open;
 mod owners;
+mod profiles;
 mod value;
 
 use std::fmt;
@@ -60,6 +63,7 @@ use flush::Flusher;
 use index::ExpiryIndex;
 pub use open::SledTrouble;
 use owners::OwnerIndex;
+pub use profiles::SledProfileStore;
 use value::{Head, Pieces};
 
 /// Called after every flush, on the flushing thread; must be quick.
@@ -118,6 +122,7 @@ pub struct SledSessionStore {
     pieces: Pieces,
     expiry: ExpiryIndex,
     owners: OwnerIndex,
+    profiles: Tree,
     /// Held for the few microseconds in which a head and what belongs to it change together.
     /// Never across an `await`, and never during a flush. Each knows the number of its last change.
     turns: Vec<Mutex<u64>>,
@@ -165,12 +170,19 @@ impl SledSessionStore {
             pieces: Pieces::new(opened.pieces),
             expiry: ExpiryIndex::new(opened.expiry),
             owners: OwnerIndex::new(opened.owners),
+            profiles: opened.profiles,
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             flusher,
             ahead: opened.ahead,
         };
         border::caught(|| store.list_all())?;
         Ok(store)
+    }
+
+    /// What is known of clients, in the same database; shares nothing else with the sessions.
+    #[must_use]
+    pub fn profile_store(&self) -> SledProfileStore {
+        SledProfileStore::new(self.profiles.clone(), Arc::clone(&self.ahead))
     }
 
     /// Waits for this id's turn to change.

@@ -94,6 +94,7 @@ pub(super) struct Opened {
     pub(super) pieces: Tree,
     pub(super) expiry: Tree,
     pub(super) owners: Tree,
+    pub(super) profiles: Tree,
     pub(super) flush: Flush,
     pub(super) ahead: Arc<Ahead>,
 }
@@ -128,7 +129,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
         }
         opened => opened,
     };
-    let (db, [sessions, pieces, expiry, owners, mark]) = opened?;
+    let (db, [sessions, pieces, expiry, owners, profiles, mark]) = opened?;
     let beside = match (settings.salvage, settings.sync) {
         (true, _) => Beside::LeftAlone,
         (false, true) => Beside::Kept,
@@ -144,7 +145,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     let log = settings.sync.then_some(log);
     let ahead = Arc::new(Ahead::of(path).map_err(unusable)?);
     let flush = flush(db, log, path.to_owned(), Arc::clone(&ahead), mark);
-    Ok(Opened { sessions, pieces, expiry, owners, flush, ahead })
+    Ok(Opened { sessions, pieces, expiry, owners, profiles, flush, ahead })
 }
 
 fn create(path: &Path) -> io::Result<()> {
@@ -210,7 +211,7 @@ fn patient<T>(open: impl Fn() -> sled::Result<T>) -> sled::Result<T> {
     }
 }
 
-fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 5])> {
+fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 6])> {
     // `Mode` is left alone: sled 0.34 keeps the setting but nothing in it reads it. The segment
     // size is left alone too, because it is also the size of sled's write buffers.
     let db = sled::Config::new()
@@ -220,7 +221,8 @@ fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 5])> {
         .open()?;
     let tree = |name: &str| db.open_tree(name);
     let (sessions, pieces) = (tree("sessions")?, tree("pieces")?);
-    let trees = [sessions, pieces, tree("expiry")?, tree("owners")?, tree(mark::TREE)?];
+    let (expiry, owners, profiles) = (tree("expiry")?, tree("owners")?, tree("profiles")?);
+    let trees = [sessions, pieces, expiry, owners, profiles, tree(mark::TREE)?];
     Ok((db, trees))
 }
 
