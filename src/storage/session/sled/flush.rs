@@ -158,9 +158,15 @@ fn run(shared: &Shared, mut flush: Flush, observer: Option<&(dyn Fn() + Send + S
     loop {
         let (waiters, last) = shared.gather();
         let changes = shared.changes.load(Ordering::Acquire);
-        // sled panics on some kinds of damage; the waiters have to hear of it.
-        let outcome = catch_unwind(AssertUnwindSafe(&mut flush));
-        let outcome = outcome.unwrap_or_else(|_| Err("the database panicked".to_owned()));
+        let failed = shared.queue().failed.clone();
+        let outcome = match failed {
+            // Not even for those who began to wait before it failed: another flush may say that it
+            // succeeded, and the device would have nothing of it.
+            Some(what) => Err(what),
+            // sled panics on some kinds of damage; the waiters have to hear of it.
+            None => catch_unwind(AssertUnwindSafe(&mut flush))
+                .unwrap_or_else(|_| Err("the database panicked".to_owned())),
+        };
         match &outcome {
             Ok(()) => shared.covered.store(changes, Ordering::Release),
             Err(what) => drop(shared.queue().failed.get_or_insert_with(|| what.clone())),
@@ -239,6 +245,36 @@ mod tests {
         assert!(matches!(flusher.flushed().await, Err(StorageError::Database(_))));
         assert!(matches!(flusher.flushed().await, Err(StorageError::Database(_))));
         assert!(matches!(flusher.check(), Err(StorageError::Database(_))));
+    }
+
+    #[tokio::test]
+    async fn whoever_waited_while_a_flush_failed_is_not_answered_by_another_one() {
+        let (begun, begins) = mpsc::channel();
+        let (fail, failed) = mpsc::channel::<()>();
+        let mut outcomes = vec![Err("no device".to_owned())].into_iter();
+        let flush = Box::new(move || {
+            begun.send(()).unwrap();
+            failed.recv().unwrap();
+            outcomes.next().unwrap_or(Ok(()))
+        });
+        let flusher = Arc::new(Flusher::start(flush, None).unwrap());
+        let wait = || {
+            let flusher = Arc::clone(&flusher);
+            tokio::spawn(async move { flusher.flushed().await })
+        };
+        let first = wait();
+        let begins = tokio::task::spawn_blocking(move || begins.recv().map(|()| begins));
+        let _begins = begins.await.unwrap().unwrap();
+        let second = wait();
+        while flusher.shared.queue().waiters.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        fail.send(()).unwrap();
+        assert!(matches!(first.await.unwrap(), Err(StorageError::Database(_))));
+        // Were there another flush, it would not hang here but succeed.
+        let _ = fail.send(());
+        assert!(matches!(second.await.unwrap(), Err(StorageError::Database(_))));
+        assert_eq!(flusher.shared.covered.load(Ordering::SeqCst), 0);
     }
 
     #[tokio::test]
