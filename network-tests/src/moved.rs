@@ -14,7 +14,7 @@ use crate::trouble::Trouble;
 use crate::writer::{Progress, send_steadily};
 
 /// More than is sent until the address goes.
-const LONG: usize = 64 * 1024 * 1024;
+const LONG: usize = 8 * 1024 * 1024;
 /// Uploads by the address that stays, and what is left of each when the other one goes.
 const OTHERS: usize = 4;
 const LENGTH: usize = 512 * 1024;
