@@ -75,6 +75,8 @@ impl Watch {
         };
         let standing = match standing {
             Ok(standing) => standing,
+            // It changes faster than it is told, and the news of that are waiting already.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
             Err(error) => return news.fail(&error),
         };
         let Some(history) = &mut self.history else {

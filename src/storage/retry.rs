@@ -179,8 +179,9 @@ impl BlobStore for Retrying {
         // It syncs nothing: the writer does that, with its first bytes.
         Box::pin(async move {
             let inner = self.insist(move |blobs| blobs.begin(id, at, tail)).await?;
-            let writer = RetryingWriter { inner, retries: self.retries.clone() };
-            Ok(Box::new(writer) as Box<dyn BlobWriter>)
+            let retries = self.retries.clone();
+            let writer: Box<dyn BlobWriter> = Box::new(RetryingWriter { inner, retries });
+            Ok(writer)
         })
     }
 
