@@ -15,6 +15,7 @@ const REQUEST_FIELDS: &str = "Authorization, Origin, X-Requested-With, X-Request
     Upload-Metadata, Upload-Defer-Length, Upload-Concat, Upload-Checksum, Upload-Complete, \
     Upload-Incomplete, Upload-Draft-Interop-Version, Content-Digest, Repr-Digest, \
     X-Upload-Session-ID, X-Chunk-Number, X-Total-Chunks, X-Total-Size, X-Chunk-Size, X-Filename, \
+    X-Device-ID, \
     Content-Range, Content-Disposition, Range, If-Range, If-Match, If-None-Match, \
     If-Modified-Since, If-Unmodified-Since";
 

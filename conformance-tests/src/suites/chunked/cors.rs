@@ -18,6 +18,7 @@ const REQUEST_FIELDS: &[&str] = &[
     "X-Total-Size",
     "X-Chunk-Size",
     "X-Filename",
+    "X-Device-ID",
     "Content-Range",
     "Content-Digest",
     "Repr-Digest",
