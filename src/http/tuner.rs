@@ -18,8 +18,7 @@ use super::client::Client;
 use super::connection::Connection;
 use super::metrics::ArmMetrics;
 
-/// Of so many writes the processor time of one is measured: asking the kernel costs as much as writing a
-/// kilobyte.
+/// Of so many writes the processor time of one is measured, because asking the kernel costs something, too.
 const SAMPLED: u32 = 16;
 
 /// Which transfers are fitted, and within which bounds. May change while it runs.

@@ -13,8 +13,8 @@ use super::tally::{Mean, Tally};
 
 /// By so many standard errors a difference has to be beyond the margin.
 ///
-/// Groups are few (16), so their means scatter more than a normal distribution has it: with 6, equal arms are
-/// taken for different once in a million looks, at some ten looks a window.
+/// Groups are few (16), so their means scatter more than a normal distribution has it, and a window is looked
+/// at some ten times: each look is one more chance for equal arms to be taken for different.
 const STANDARD_ERRORS: f64 = 6.0;
 
 /// By how much the share of broken transfers may be higher.
