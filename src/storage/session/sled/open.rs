@@ -16,7 +16,7 @@ use super::ahead::{self, Ahead};
 use super::doubt;
 use super::flush::Flush;
 use super::mark::{Behind, Beside, Mark};
-use super::{SledSettings, border, mark};
+use super::{SledSettings, border, mark, snapshots};
 
 /// How long opening waits for another user of the database to let go …
 const LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -106,6 +106,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     create(path).map_err(unusable)?;
     ahead::give_back(path);
     doubt::clear_up(path).map_err(unusable)?;
+    snapshots::remove_unfinished(path).map_err(unusable)?;
     // sled panics on some kinds of damage instead of returning an error.
     let attempt =
         || border::caught(|| patient(|| trees(settings)).map_err(|error| refused(path, error)));
@@ -118,7 +119,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
         Err(error)
             if settings.sync
                 && is_damage(&error)
-                && without_snapshots(path).map_err(unusable)? =>
+                && snapshots::remove_all(path).map_err(unusable)? =>
         {
             attempt()
         }
@@ -155,27 +156,6 @@ fn create(path: &Path) -> io::Result<()> {
 fn is_damage(error: &StorageError) -> bool {
     let StorageError::Database(source) = error else { return false };
     matches!(source.downcast_ref(), Some(SledTrouble::Damaged(_)))
-}
-
-/// Removes sled's snapshots, which it makes anew from its log; says whether there were any.
-///
-/// A power cut while sled writes one leaves a file without its bytes, and sled opens nothing
-/// then. Whether the log has everything is judged by its mark.
-fn without_snapshots(path: &Path) -> io::Result<bool> {
-    let mut any = false;
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with("snap.") {
-            std::fs::remove_file(entry.path())?;
-            any = true;
-        }
-    }
-    if any {
-        tracing::warn!(
-            "the session database does not open with its snapshot: it is opened from its log"
-        );
-    }
-    Ok(any)
 }
 
 /// Renames what sled makes anew from its log: a damaged snapshot keeps it from opening a log that is sound.
