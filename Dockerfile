@@ -15,9 +15,13 @@ ENV RUSTUP_TOOLCHAIN=1.95.0
 RUN apt-get update \
  && apt-get install -y --no-install-recommends gcc libc6-dev \
  && rm -rf /var/lib/apt/lists/*
+# What the image is made of is written down by the same lock file; see docs/supply-chain.md.
+RUN cargo install --locked cargo-cyclonedx@0.5.9
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --package tidegate --bin tidegate
+RUN cargo build --release --locked --package tidegate --bin tidegate \
+ && cargo cyclonedx --format json --target "$(rustc -vV | sed -n 's/^host: //p')" \
+      --override-filename sbom.cdx
 
 FROM debian:bookworm-slim
 # Certificate authorities, for an application that is asked by HTTPS (auth.forward).
@@ -29,6 +33,7 @@ RUN groupadd --system --gid 10001 tidegate \
  && useradd --system --uid 10001 --gid tidegate --home-dir /var/lib/tidegate --create-home \
       --shell /usr/sbin/nologin tidegate
 COPY --from=build /build/target/release/tidegate /usr/local/bin/tidegate
+COPY --from=build /build/sbom.cdx.json /usr/share/doc/tidegate/sbom.cdx.json
 ENV TIDEGATE__SERVER__LISTEN=0.0.0.0:8080 \
     TIDEGATE__SERVER__DATA_DIR=/var/lib/tidegate
 # By number, so that Kubernetes' runAsNonRoot can tell.

@@ -79,6 +79,21 @@ fn nothing_that_is_built_here_has_unsafe_code() {
 }
 
 #[test]
+fn the_image_carries_a_list_of_what_it_is_made_of() {
+    let made = all("RUN").into_iter().find(|run| run.contains("cargo cyclonedx"));
+    let made = made.expect("the build writes a bill of materials");
+    assert!(made.contains("--format json") && made.contains("--override-filename sbom.cdx"));
+    let install = all("RUN").into_iter().find(|run| run.contains("cargo install"));
+    let install = install.expect("the tool is installed");
+    assert!(install.contains("--locked") && install.contains("cargo-cyclonedx@"), "pinned");
+    let place = "/usr/share/doc/tidegate/sbom.cdx.json";
+    let kept = all("COPY").into_iter().any(|copy| copy.ends_with(place));
+    assert!(kept, "it is in the image");
+    let page = include_str!("../docs/supply-chain.md");
+    assert!(page.contains(place), "and people can find it");
+}
+
+#[test]
 fn the_image_is_not_run_by_root_and_has_one_volume() {
     let user = all("USER");
     assert!(user.last().is_some_and(|user| !user.starts_with("root") && !user.starts_with('0')));
