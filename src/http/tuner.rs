@@ -4,7 +4,7 @@
 //! which belongs to it alone: nothing is shared until it ends.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use crate::tuning::profile::Lesson;
@@ -20,6 +20,10 @@ use super::metrics::ArmMetrics;
 
 /// Of so many writes the processor time of one is measured, because asking the kernel costs something, too.
 const SAMPLED: u32 = 16;
+
+/// For how long fitting is off once its guard has switched it off, for people.
+pub const UNTIL: &str = "it stays so until a restart, or until a SIGHUP finds another performance.rollout or \
+                         performance.adaptive_buffers";
 
 /// Which transfers are fitted, and within which bounds. May change while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +88,22 @@ impl Tuner {
         Self(Arc::new(Shared { key, fitting, metrics, plan, guard, began }))
     }
 
-    /// Takes changed settings, for transfers that begin from now on. Fitting that was switched off by its
-    /// guard begins again: somebody has looked at it.
+    /// Takes changed settings, for transfers that begin from now on; the arms are compared anew then. Settings
+    /// that are as before change nothing.
+    ///
+    /// Fitting that was switched off by its guard stays off unless the rollout is another one: only who changes that
+    /// has decided about it. Signals come for other reasons, too.
     pub fn reload(&self, settings: TuningSettings) {
-        let plan = Plan { settings, rolled_back: None };
-        *self.guard() = Guard::new(settings.guard, self.0.began.elapsed());
-        *self.0.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
-        self.0.metrics.rolls_out(plan.rollout().get(), false);
+        let (mut guard, mut plan) = (self.guard(), self.plan_to_change());
+        if plan.settings == settings {
+            return;
+        }
+        if plan.settings.rollout != settings.rollout {
+            plan.rolled_back = None;
+        }
+        plan.settings = settings;
+        *guard = Guard::new(settings.guard, self.0.began.elapsed());
+        self.0.metrics.rolls_out(plan.rollout().get(), plan.rolled_back.is_some());
     }
 
     /// Why fitting was switched off, in words; `None` if it was not.
@@ -139,6 +152,11 @@ impl Tuner {
         *self.0.plan.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whoever takes the guard, too, takes that first.
+    fn plan_to_change(&self) -> RwLockWriteGuard<'_, Plan> {
+        self.0.plan.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn guard(&self) -> MutexGuard<'_, Guard> {
         // Counts alone: none is half-changed.
         self.0.guard.lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,20 +164,19 @@ impl Tuner {
 
     fn ended(&self, trial: &Trial, buffer_bytes: usize) {
         self.0.metrics.ended(trial, buffer_bytes);
-        let Some(finding) = self.guard().observe(trial, self.0.began.elapsed()) else { return };
-        let mut plan = self.0.plan.write().unwrap_or_else(PoisonError::into_inner);
+        // Held until the plan is changed, so that what was found by older settings never ends newer ones.
+        let mut guard = self.guard();
+        let Some(finding) = guard.observe(trial, self.0.began.elapsed()) else { return };
+        let mut plan = self.plan_to_change();
         // What was under way when it was switched off may find the same once more.
-        if plan.rolled_back.is_some() || plan.rollout() == Rollout::NOBODY {
+        if plan.rollout() == Rollout::NOBODY {
             return;
         }
         plan.rolled_back = Some(finding);
-        drop(plan);
         self.0.metrics.rolls_out(0, true);
+        drop((plan, guard));
         let why = told(&finding);
-        tracing::error!(
-            "fitted transfers do worse, so none is fitted any more: {why}; it stays so until a restart or \
-             a SIGHUP (performance.adaptive_buffers, performance.rollout)"
-        );
+        tracing::error!("fitted transfers do worse, so none is fitted any more: {why}; {UNTIL}");
     }
 }
 
