@@ -40,6 +40,20 @@ pub enum Connection {
 }
 
 impl Connection {
+    /// Every one of them, the fastest first.
+    pub const ALL: [Self; 4] = [Self::Wired, Self::Broadband, Self::Mobile, Self::Slow];
+
+    /// As metrics call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wired => "wired",
+            Self::Broadband => "broadband",
+            Self::Mobile => "mobile",
+            Self::Slow => "slow",
+        }
+    }
+
     /// Judges by rate, and by the time of a round trip where it is known: a fast client whose round trips
     /// are long goes by radio.
     fn measured(rate: u64, rtt: Option<Duration>) -> Self {
@@ -149,11 +163,18 @@ impl ClientProfile {
             transfers: self.transfers.saturating_add(1),
             rate,
             reliability,
-            connection: connection.filter(|_| rules.detects_connections),
+            connection,
             buffer_bytes: lesson.buffer_bytes.unwrap_or(self.buffer_bytes),
             chunk_bytes: if lesson.hints.saves_data { chunk_size::LEAST } else { chunk_bytes },
             seen_at: now.unix_milliseconds(),
         }
+        .under(rules)
+    }
+
+    /// As much of it as `rules` let be known.
+    #[must_use]
+    pub fn under(self, rules: &Rules) -> Self {
+        Self { connection: self.connection.filter(|_| rules.detects_connections), ..self }
     }
 
     fn rate_after(&self, lesson: &Lesson) -> u64 {
