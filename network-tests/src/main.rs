@@ -149,14 +149,30 @@ fn moving(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool
 type Move = (&'static str, &'static [(&'static str, &'static str)], fn(&Moved) -> bool);
 
 const MOVES: [Move; 3] = [
-    ("as it is", &[], |moved| is_committed(moved) && pauses(moved)),
-    ("without pauses", &[("TIDEGATE__NETWORK__UPLOADPAUSEONCHANGE", "false")], |moved| {
-        is_committed(moved) && does_not_pause(moved)
-    }),
-    ("unnoticed", &[("TIDEGATE__NETWORK__NETWORKCHANGEDETECTION", "false")], |moved| {
-        !is_committed(moved) && does_not_pause(moved)
-    }),
+    ("as it is", &[], its_upload_is_committed_and_others_pause_for_the_reconnect_delay),
+    (
+        "without pauses",
+        &[("TIDEGATE__NETWORK__UPLOADPAUSEONCHANGE", "false")],
+        its_upload_is_committed_and_nobody_pauses_once_that_is_switched_off,
+    ),
+    (
+        "unnoticed",
+        &[("TIDEGATE__NETWORK__NETWORKCHANGEDETECTION", "false")],
+        nothing_is_noticed_once_that_is_switched_off,
+    ),
 ];
+
+fn its_upload_is_committed_and_others_pause_for_the_reconnect_delay(moved: &Moved) -> bool {
+    is_committed(moved) && pauses(moved)
+}
+
+fn its_upload_is_committed_and_nobody_pauses_once_that_is_switched_off(moved: &Moved) -> bool {
+    is_committed(moved) && does_not_pause(moved)
+}
+
+fn nothing_is_noticed_once_that_is_switched_off(moved: &Moved) -> bool {
+    !is_committed(moved) && does_not_pause(moved)
+}
 
 fn flapping(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
     let short = [("TIDEGATE__NETWORK__RECONNECTDELAY", "200ms")];
