@@ -20,8 +20,11 @@ const CAPACITY: u64 = 256 << 20;
 const CHANCES: &str = "TIDEGATE__UPLOADS__MAXRETRIES";
 const ANY: &str = "TIDEGATE__STREAMING__AUTOMATIC_RETRY";
 
+/// Names and values of environment variables.
+type Settings<'a> = &'a [(&'static str, &'a str)];
+
 /// Settings, and how often a write is tried again then that fails each time.
-const CASES: [(&str, &[(&str, &str)], u64); 4] = [
+const CASES: [(&str, Settings<'_>, u64); 4] = [
     ("as it is", &[], 5),
     ("uploads.maxretries = 2", &[(CHANCES, "2")], 2),
     ("uploads.maxretries = 0", &[(CHANCES, "0")], 0),
@@ -81,7 +84,7 @@ fn fails_in_passing(
 /// Does something with a gateway on a new disk: its power, the side of uploads and that of operators.
 fn with_a_disk<T>(
     binary: &Path,
-    settings: &[(&'static str, &str)],
+    settings: Settings<'_>,
     work: impl FnOnce(&Power, &Client, &Client) -> io::Result<T>,
 ) -> io::Result<T> {
     let scratch = tempfile::tempdir()?;
