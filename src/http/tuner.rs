@@ -145,6 +145,7 @@ impl Tuner {
             went_well: false,
             client: None,
             path: None,
+            waited: Duration::ZERO,
         }
     }
 
@@ -229,6 +230,8 @@ pub(super) struct Course {
     client: Option<Client>,
     /// What the kernel said of its path at last.
     path: Option<PathMeasure>,
+    /// Time for which it was waited, and not for the client.
+    waited: Duration,
 }
 
 /// What was seen since the buffer was last judged.
@@ -281,12 +284,14 @@ impl Course {
         self.client = client;
     }
 
-    /// Memory was waited for.
+    /// Something was waited for that is not the client's: memory, or a network that settles.
     pub(super) fn waited(&mut self, time: Duration) {
+        self.waited = self.waited.saturating_add(time);
         self.window.apart = self.window.apart.saturating_add(time);
     }
 
-    /// Bytes went through; `path` is asked only when the buffer is judged.
+    /// Bytes went through; `path` is asked only once in a while, whether or not the buffer follows: what is remembered of
+    /// a client does not depend on the arm of its session.
     pub(super) fn moved(
         &mut self,
         moved: Move,
@@ -296,9 +301,6 @@ impl Course {
         let Move { bytes, device, waited } = moved;
         self.bytes = self.bytes.saturating_add(bytes);
         self.moves = self.moves.wrapping_add(1);
-        if !self.follows {
-            return;
-        }
         let window = &mut self.window;
         window.bytes = window.bytes.saturating_add(bytes);
         window.apart = window.apart.saturating_add(device).saturating_add(waited);
@@ -321,8 +323,10 @@ impl Course {
             path: path(),
         };
         self.path = measure.path;
-        self.buffer_bytes = self.tuner.0.fitting.next(self.buffer_bytes, &measure, self.bounds);
         self.window = Window::new(now);
+        if self.follows {
+            self.buffer_bytes = self.tuner.0.fitting.next(self.buffer_bytes, &measure, self.bounds);
+        }
     }
 
     /// Whether the processor time of the next write is to be measured.
@@ -358,7 +362,7 @@ impl Drop for Course {
             let buffer_bytes = self.follows.then(|| u64::try_from(self.buffer_bytes).unwrap_or(0));
             client.learn(&Lesson {
                 bytes: trial.bytes,
-                took: trial.took,
+                took: trial.took.saturating_sub(self.waited),
                 went_well: self.went_well,
                 buffer_bytes,
                 path: self.path,
@@ -367,3 +371,6 @@ impl Drop for Course {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
