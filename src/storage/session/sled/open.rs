@@ -197,11 +197,13 @@ fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 6])> {
 }
 
 /// Syncs what opening created, names included; returns a handle on sled's log.
+///
+/// Names first: sled has given back segments that only the snapshot before this one needs.
 fn settle(path: &Path) -> io::Result<File> {
+    File::open(path)?.sync_all()?;
     let log = File::open(path.join("db"))?;
     log.sync_all()?;
     File::open(path.join("conf"))?.sync_all()?;
-    File::open(path)?.sync_all()?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         File::open(parent)?.sync_all()?;
     }
