@@ -284,6 +284,11 @@ impl Course {
         self.client = client;
     }
 
+    /// It broke off by no doing of its client, which is not to be remembered for it.
+    pub(super) fn is_forgiven(&mut self) {
+        self.client = None;
+    }
+
     /// Something was waited for that is not the client's: memory, or a network that settles.
     pub(super) fn waited(&mut self, time: Duration) {
         self.waited = self.waited.saturating_add(time);

@@ -1,13 +1,10 @@
 //! What is remembered of the client of a transfer.
 
 use super::*;
-use crate::engine::profiles::{ProfileSettings, Profiles};
-use crate::engine::{Clock as _, SystemClock};
-use crate::http::client::{ClientHash, Clients};
+use crate::http::tests::clients;
 use crate::protocol::head::BodyLength;
 use crate::protocol::tus::examples::head;
-use crate::storage::session::memory_profiles::MemoryProfileStore;
-use crate::tuning::profile::{Connection as Kind, Rules};
+use crate::tuning::profile::Connection as Kind;
 use crate::upload::Owner;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,14 +14,6 @@ fn tuner(percent: u8) -> Tuner {
     let (rollout, buffers) = (Rollout::percent(percent), Bounds::new(4096, 4096));
     let settings = TuningSettings { rollout, follows: true, buffers, guard };
     Tuner::new(settings, LotKey::new([1; 32]), ArmMetrics::default())
-}
-
-fn clients() -> Clients {
-    let rules = Rules { detects_connections: true, most_chunk_bytes: 1 << 20 };
-    let settings = ProfileSettings { enabled: true, most: 10, lifetime: SECOND * 3600, rules };
-    let store = Arc::new(MemoryProfileStore::default());
-    let profiles = Profiles::open(settings, store, SystemClock.now()).unwrap();
-    Clients::new(profiles, ClientHash::new([2; 32]))
 }
 
 /// How a client is taken to be connected after ten megabytes in ten seconds, of which so long was waited for
