@@ -13,6 +13,9 @@ use super::lease::{Claim, Occupied};
 use super::ledger::Ledger;
 use super::{Engine, Shared};
 
+/// How many batches of a writer a look waits for, one after the other: more than lie ready when its link dies.
+const BATCHES: u32 = 4;
+
 impl Engine {
     /// The session with everything that has arrived until now, all of it durable.
     ///
@@ -122,18 +125,30 @@ impl Shared {
     /// The session while somebody writes it: after a writer that is silent or committing has let
     /// go, or beside one that is receiving.
     async fn beside_writer(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
-        let patience = self.settings.takeover_timeout;
-        match self.leases.claim(id, Claim::Inspect, patience).await {
-            Err(Occupied::Receiving(_)) => self.with_what_arrived(id, owner).await,
-            // Whoever wrote it may have gone before it could recover it.
-            Ok(_lease) => {
-                let stored = self.load(id, owner)?;
-                self.recovered_under_lease_to_look(stored).await
+        let deadline = Instant::now() + self.settings.takeover_timeout;
+        for _ in 0..BATCHES {
+            let patience = deadline.saturating_duration_since(Instant::now());
+            match self.leases.claim(id, Claim::Inspect, patience).await {
+                // What it is just writing had arrived, and counts for whoever asks where to go on.
+                Err(Occupied::Receiving(seat)) => {
+                    match timeout_at(deadline, seat.batch_ended()).await {
+                        Ok(true) => {}
+                        Ok(false) | Err(_) => break,
+                    }
+                }
+                // Whoever wrote it may have gone before it could recover it.
+                Ok(_lease) => {
+                    let stored = self.load(id, owner)?;
+                    return self.recovered_under_lease_to_look(stored).await;
+                }
+                // If the writer is stuck, what is stored is true, if old: better than an error for a
+                // passing state.
+                Err(Occupied::Stuck | Occupied::ShuttingDown) => {
+                    return Ok(self.load(id, owner)?.session);
+                }
             }
-            // If the writer is stuck, what is stored is true, if old: better than an error for a
-            // passing state.
-            Err(Occupied::Stuck | Occupied::ShuttingDown) => Ok(self.load(id, owner)?.session),
         }
+        self.with_what_arrived(id, owner).await
     }
 
     /// Waits until what was read of the record is durable: nobody may be told of it before.

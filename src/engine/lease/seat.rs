@@ -87,6 +87,8 @@ pub(super) struct Gate {
     yields_at: UploadOffset,
     last_heard: Instant,
     stop: Option<StopReason>,
+    /// Batches that the holder began to write.
+    batches: u64,
     /// The request is over, and the holder is about to settle: newcomers wait for that.
     leaving: bool,
     holder: Option<Waker>,
@@ -142,6 +144,7 @@ impl Seat {
             yields_at: UploadOffset::ZERO,
             last_heard: Instant::now(),
             stop: None,
+            batches: 0,
             leaving: false,
             holder: None,
         };
@@ -190,8 +193,29 @@ impl Seat {
             return Err(reason);
         }
         gate.activity = Activity::Writing;
+        gate.batches = gate.batches.wrapping_add(1);
         gate.last_heard = Instant::now();
         Ok(())
+    }
+
+    /// Returns once the batch that is being written now has been, and whether there was one. What it brings is
+    /// not counted before.
+    pub(in crate::engine) async fn batch_ended(&self) -> bool {
+        let mut waited_for = None;
+        loop {
+            let changed = self.desk.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let gate = self.gate();
+                let batch = (gate.activity == Activity::Writing).then_some(gate.batches);
+                if batch.is_none() || waited_for.is_some_and(|first| batch != Some(first)) {
+                    return waited_for.is_some();
+                }
+                waited_for = batch;
+            }
+            changed.await;
+        }
     }
 
     /// The batch is written, and the holder would now yield at `yields_at`.

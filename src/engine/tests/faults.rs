@@ -31,6 +31,8 @@ pub(super) struct Faults {
     publish: AtomicBool,
     /// A write takes this many milliseconds.
     slow: AtomicU64,
+    /// Writing waits while this is set.
+    pub(super) writing_shut: AtomicBool,
     /// Which threads wrote.
     pub(super) wrote: Mutex<Vec<std::thread::ThreadId>>,
     /// Joining waits until this is opened, if it is shut.
@@ -69,6 +71,9 @@ struct FaultyWriter {
 impl BlobWriter for FaultyWriter {
     fn write(&self, at: UploadOffset, batch: &[Bytes]) -> Result<(), StorageError> {
         self.faults.wrote.lock().unwrap().push(std::thread::current().id());
+        while self.faults.writing_shut.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         let slow = Duration::from_millis(self.faults.slow.load(Ordering::SeqCst));
         let began = std::time::Instant::now();
         while began.elapsed() < slow {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::faults::faulty;
 use super::*;
 use crate::upload::Refusal;
 
@@ -177,6 +178,33 @@ async fn whoever_looks_at_a_writer_that_was_just_heard_can_go_on_from_the_answer
     write(&mut newer, b"def").await.unwrap();
     assert!(newer.complete().await.unwrap().is_complete());
     assert_eq!(content(&engine, id).await.unwrap(), "abcdef");
+}
+
+/// A device that takes its time, and a link that died meanwhile.
+#[tokio::test]
+async fn whoever_looks_while_a_batch_is_written_is_told_of_it_once_it_is_there() {
+    let (mut house, faults) = faulty();
+    house.settings.silent_after = Duration::MAX;
+    let engine = house.engine("this");
+    let id = engine.create(of_length(6)).await.unwrap().id();
+    let mut transfer = engine.append(append(id, 0)).await.unwrap();
+    faults.writing_shut.store(true, Ordering::SeqCst);
+    let here = Handle::current();
+    let writer = tokio::task::spawn_blocking(move || {
+        here.block_on(write(&mut transfer, b"abc")).map(|()| transfer)
+    });
+    let began = std::time::Instant::now();
+    while faults.wrote.lock().unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "nothing was written");
+        tokio::task::yield_now().await;
+    }
+    let mut look = Box::pin(stands_at(&engine, id));
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut look).await;
+    // Before anything can fail: nobody leaves while a thread waits for it.
+    faults.writing_shut.store(false, Ordering::SeqCst);
+    assert!(early.is_err(), "told {early:?} of what was being written");
+    assert_eq!(look.await, 3);
+    drop(writer.await.unwrap().unwrap());
 }
 
 #[tokio::test]

@@ -43,16 +43,15 @@ pub(super) enum Damaged {
 /// Makes the directory ready to be opened.
 ///
 /// A half-made snapshot goes, and one that lacks nothing but its name gets it. Where none is left that is sound, the
-/// log is copied. Nothing happens if somebody has the database open.
-pub(super) fn prepare(path: &Path, damaged: Damaged) -> io::Result<()> {
+/// log is copied. Returns whether it is ready: nothing happens while somebody has the database open.
+pub(super) fn prepare(path: &Path, damaged: Damaged) -> io::Result<bool> {
     let log = match File::open(path.join(LOG)) {
         Ok(log) => log,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error),
     };
     if flock(&log, FlockOperation::NonBlockingLockExclusive).is_err() {
-        // It is in use, and opening it will say so.
-        return Ok(());
+        return Ok(false);
     }
     put_back(path)?;
     finish(path)?;
@@ -60,7 +59,7 @@ pub(super) fn prepare(path: &Path, damaged: Damaged) -> io::Result<()> {
     if snapshots(path)?.is_empty() && fs::metadata(path.join(LOG))?.len() > 0 {
         keep(path, any_damaged)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Nothing is lost: what was kept is not needed any more.
@@ -248,7 +247,12 @@ mod tests {
     #[test]
     fn a_log_that_sled_gives_up_without_its_snapshot_is_as_it_was_at_the_next_start() {
         let (directory, copy) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let open = |path| sled::Config::new().path(path).flush_every_ms(None).open().unwrap();
+        let open = |path: &Path| {
+            while !prepare(path, Damaged::Refused).unwrap() {
+                std::thread::yield_now();
+            }
+            sled::Config::new().path(path).flush_every_ms(None).open().unwrap()
+        };
         for run in 0..24_u8 {
             let database = open(directory.path());
             for step in 0..(20 + usize::from(run) * 377 % 900) {
@@ -265,11 +269,15 @@ mod tests {
             for name in snapshots(copy.path()).unwrap() {
                 fs::write(copy.path().join(name), b"damaged").unwrap();
             }
+            let log = || fs::read(copy.path().join("db")).unwrap();
+            let before = log();
             prepare(copy.path(), Damaged::SetAside).unwrap();
             drop(open(copy.path()));
-            prepare(copy.path(), Damaged::SetAside).unwrap();
-            let log = |of: &TempDir| fs::read(of.path().join("db")).unwrap();
-            assert!(log(&directory) == log(&copy), "run {run}");
+            // A thread of sled may not have let go yet.
+            while !prepare(copy.path(), Damaged::SetAside).unwrap() {
+                std::thread::yield_now();
+            }
+            assert!(log() == before, "run {run}");
             fs::remove_dir_all(copy.path()).unwrap();
             fs::create_dir(copy.path()).unwrap();
         }
@@ -280,7 +288,7 @@ mod tests {
         let directory = directory(&[("snap.01", b"damaged"), ("snap.02.generating", b"")]);
         let log = File::open(directory.path().join("db")).unwrap();
         flock(&log, FlockOperation::LockExclusive).unwrap();
-        prepare(directory.path(), Damaged::SetAside).unwrap();
+        assert!(!prepare(directory.path(), Damaged::SetAside).unwrap());
         assert_eq!(names(directory.path()), ["conf", "db", "snap.01", "snap.02.generating"]);
     }
 }
