@@ -113,8 +113,13 @@ const KNOWN_FROM_ELSEWHERE: [&str; 22] = [
 ];
 
 /// Where tests set keys in the running program.
-const RUN_THE_PROGRAM: [&str; 5] =
-    ["tests/keys/", "tests/bounds/", "tests/fitting.rs", "crash-tests/src/", "network-tests/src/"];
+const RUN_THE_PROGRAM: [&str; 5] = [
+    "tests/settings/",
+    "tests/bounds/",
+    "tests/fitting.rs",
+    "crash-tests/src/",
+    "network-tests/src/",
+];
 
 /// Where constants bound what somebody else than a client writes, what we ask of others, or work of our own.
 const NOT_OF_CLIENTS: &[&str] = &[
