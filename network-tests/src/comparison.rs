@@ -1,0 +1,183 @@
+//! The same switches of several servers, in turns, and what each made of them.
+
+use std::time::Duration;
+
+use crate::lab::{Lab, Server};
+use crate::resume::Kind;
+use crate::returning::{AS_TUS_JS_CLIENT, Refusals};
+use crate::switch::{NOTICES, Plan, Switch, cut_of, switch};
+use crate::tally::Tally;
+use crate::trouble::Trouble;
+
+/// Head of the table that [`Score::row`] fills.
+pub const HEAD: &str = "\
+| server | notices after | whole and equal | HEAD answered: p50 | p99 | max \
+| rest taken: p50 | p99 | max | sent twice | arrived, but not counted at first \
+| asked again | PATCH refused | not accountable |\n\
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+
+/// A server that takes part, and what it is called.
+pub type Party = (String, Server);
+
+/// What one server made of its switches.
+#[derive(Clone, Debug, Default)]
+pub struct Score {
+    completed: Tally,
+    failures: Vec<String>,
+}
+
+impl Score {
+    /// Adds one switch: how it went, or why its file did not become whole.
+    pub fn add(&mut self, outcome: Result<Switch, String>) {
+        match outcome {
+            Ok(switch) => self.completed.add(switch),
+            Err(why) => self.failures.push(why),
+        }
+    }
+
+    /// Adds those of another score.
+    pub fn merge(&mut self, other: &Self) {
+        self.completed.merge(&other.completed);
+        self.failures.extend_from_slice(&other.failures);
+    }
+
+    /// The switches after which the file was whole and what was sent.
+    #[must_use]
+    pub const fn completed(&self) -> &Tally {
+        &self.completed
+    }
+
+    /// Why others did not come to that, each in a sentence.
+    #[must_use]
+    pub fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
+    /// A row of the table, under [`HEAD`]. All but the first figure are of the completed switches.
+    #[must_use]
+    pub fn row(&self, name: &str, notices: &str) -> String {
+        let done = &self.completed;
+        let times = |of: fn(&Switch) -> Duration| {
+            let cells = [50, 99, 100].map(|percent| milliseconds(done.percentile_of(percent, of)));
+            cells.join(" | ")
+        };
+        format!(
+            "| {name} | {notices} | {} of {} | {} | {} | {} B | {} B | {} | {} | {} |",
+            done.count(),
+            done.count().saturating_add(self.failures.len()),
+            times(|switch| switch.took),
+            times(|switch| switch.through),
+            done.twice(),
+            done.unaccounted(),
+            said(done.refusals(|switch| switch.asked_again)),
+            said(done.refusals(|switch| switch.refused)),
+            done.not_accountable(),
+        )
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+/// What refusals said, and how often.
+fn said(refusals: Refusals) -> String {
+    let Refusals { locked, elsewhere, others, broken } = refusals;
+    let kinds = [(locked, "423"), (elsewhere, "409"), (others, "other"), (broken, "broken")];
+    let told = kinds.into_iter().filter(|(count, _)| *count > 0);
+    let told: Vec<_> = told.map(|(count, what)| format!("{count} × {what}")).collect();
+    if told.is_empty() { "0".to_owned() } else { told.join(", ") }
+}
+
+/// Lets every party have the same switches, one after the other before the next one begins: `switches` for
+/// each time after which the client notices. Tells the rows of a table. The scores have the order of the parties.
+///
+/// The client is the same for all. It waits and tries again as tus-js-client does.
+///
+/// # Errors
+///
+/// [`Trouble`] if a party does not get through a single upload whose link stays until its client knows,
+/// or the links cannot be made to die.
+pub fn in_turns(
+    lab: &Lab,
+    parties: &[Party],
+    (switches, first_seed): (u64, u64),
+    mut tell: impl FnMut(&str),
+) -> Result<Vec<Score>, Trouble> {
+    for (name, server) in parties {
+        let warm = plan(*server, u64::MAX, Duration::ZERO, first_seed);
+        let fails =
+            |error| Trouble::wrong(format!("{name} does not get through a switch: {error}"));
+        switch(lab, &warm).map_err(fails)?;
+    }
+    let mut all = vec![Score::default(); parties.len()];
+    let mut seed = first_seed;
+    tell(HEAD);
+    for (notices, notices_after) in NOTICES {
+        let mut scores = vec![Score::default(); parties.len()];
+        for round in 0..switches {
+            for ((name, server), score) in parties.iter().zip(&mut scores) {
+                let plan = plan(*server, round, notices_after, seed);
+                let why = |error| format!("{name}, SEED={seed}, {plan:?}: {error}");
+                score.add(switch(lab, &plan).map_err(why));
+            }
+            seed = seed.wrapping_add(1);
+        }
+        for ((name, _), (score, sum)) in parties.iter().zip(scores.iter().zip(&mut all)) {
+            tell(&score.row(name, notices));
+            sum.merge(score);
+        }
+    }
+    for ((name, _), score) in parties.iter().zip(&all) {
+        tell(&score.row(name, "all"));
+    }
+    Ok(all)
+}
+
+fn plan(server: Server, round: u64, notices_after: Duration, seed: u64) -> Plan {
+    let (kind, delays) = (Kind::Patch, AS_TUS_JS_CLIENT);
+    Plan { server, kind, cut: cut_of(round), notices_after, delays, seed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(milliseconds: u64) -> Switch {
+        let (took, through) =
+            (Duration::from_millis(milliseconds), Duration::from_millis(milliseconds * 2));
+        Switch { took, through, arrived: Some(0), unaccounted: Some(3), ..Switch::default() }
+    }
+
+    #[test]
+    fn a_row_has_the_figures_of_those_that_completed_and_counts_the_others() {
+        let mut score = Score::default();
+        for milliseconds in 1..=99 {
+            score.add(Ok(after(milliseconds)));
+        }
+        score.add(Err("it never answered".to_owned()));
+        let row = score.row("tusd", "10 ms");
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), HEAD.lines().next().unwrap().split('|').count());
+        assert_eq!(cells[1..4], ["tusd", "10 ms", "99 of 100"]);
+        assert_eq!(cells[4..7], ["50.0 ms", "99.0 ms", "99.0 ms"]);
+        assert_eq!(cells[7..10], ["100.0 ms", "198.0 ms", "198.0 ms"]);
+        assert_eq!(cells[10..15], ["0 B", "297 B", "0", "0", "0"]);
+        assert_eq!(score.failures(), ["it never answered"]);
+    }
+
+    #[test]
+    fn refusals_of_all_switches_are_told_by_what_they_said() {
+        let mut switch = after(1);
+        switch.asked_again.count(Some(423));
+        switch.asked_again.count(None);
+        switch.refused.count(Some(409));
+        let mut score = Score::default();
+        score.add(Ok(switch));
+        let mut sum = score.clone();
+        sum.merge(&score);
+        let row = sum.row("tusd", "all");
+        assert!(row.contains("| 2 of 2 |"), "{row}");
+        assert!(row.ends_with("| 2 × 423, 2 × broken | 2 × 409 | 0 |"), "{row}");
+    }
+}
