@@ -264,7 +264,10 @@ fn created(server: Server, length: usize) -> Result<String, Trouble> {
     let answer = ask_once_of(server, &request)?;
     let location = answer.response.head.headers.get("Location");
     let path = location.and_then(|place| Some(place.get(place.find("/files/")?..)?.to_owned()));
-    path.ok_or_else(|| Trouble::wrong(format!("no upload was made: {answer:?}")))
+    path.ok_or_else(|| {
+        let line = &answer.response.head.line;
+        Trouble::wrong(format!("no upload was made below /files: {line}, Location {location:?}"))
+    })
 }
 
 fn missing_ranges(body: &[u8]) -> Option<Vec<Range<usize>>> {

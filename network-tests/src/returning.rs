@@ -31,6 +31,8 @@ pub struct Refusals {
     pub locked: u64,
     /// 409: the upload stands elsewhere.
     pub elsewhere: u64,
+    /// 5xx: the server is in trouble, or could not get hold of the upload in time.
+    pub errors: u64,
     /// Any other status.
     pub others: u64,
     /// No answer, or a connection that broke.
@@ -43,6 +45,7 @@ impl Refusals {
         let kind = match status {
             Some(423) => &mut self.locked,
             Some(409) => &mut self.elsewhere,
+            Some(500..) => &mut self.errors,
             Some(_) => &mut self.others,
             None => &mut self.broken,
         };
@@ -52,8 +55,9 @@ impl Refusals {
     /// All of them.
     #[must_use]
     pub const fn all(self) -> u64 {
-        let answers = self.locked.saturating_add(self.elsewhere).saturating_add(self.others);
-        answers.saturating_add(self.broken)
+        let Self { locked, elsewhere, errors, others, broken } = self;
+        let told = locked.saturating_add(elsewhere).saturating_add(errors);
+        told.saturating_add(others).saturating_add(broken)
     }
 
     /// Both together.
@@ -62,6 +66,7 @@ impl Refusals {
         Self {
             locked: self.locked.saturating_add(other.locked),
             elsewhere: self.elsewhere.saturating_add(other.elsewhere),
+            errors: self.errors.saturating_add(other.errors),
             others: self.others.saturating_add(other.others),
             broken: self.broken.saturating_add(other.broken),
         }
