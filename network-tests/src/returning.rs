@@ -167,7 +167,7 @@ impl<'a> Returning<'a> {
             self.sent_again = self.sent_again.saturating_add(bytes);
             let status = match upload.ask(connection, &request).map(|answer| answer.response.head) {
                 Ok(head) if (200..300).contains(&head.status) => continue,
-                Ok(head) if self.may_try_again(head.status) => Some(head.status),
+                Ok(head) if may_try_again(head.status, self.delays.len() > 0) => Some(head.status),
                 Ok(head) => {
                     return Err(Trouble::wrong(format!("the rest is refused: {}", head.line)));
                 }
@@ -181,12 +181,6 @@ impl<'a> Returning<'a> {
         Ok(true)
     }
 
-    /// As clients do: what stands elsewhere or is locked is asked again, and so is, by those with patience,
-    /// a server in trouble.
-    fn may_try_again(&self, status: u16) -> bool {
-        matches!(status, 409 | 423) || (status >= 500 && self.delays.len() > 0)
-    }
-
     #[expect(
         clippy::disallowed_methods,
         reason = "the waits of a client are imitated, not an event awaited"
@@ -198,6 +192,12 @@ impl<'a> Returning<'a> {
     }
 }
 
+/// Whether a refusal may pass: the upload stands elsewhere or is locked; or, to the patient, the server is in
+/// trouble.
+const fn may_try_again(status: u16, patient: bool) -> bool {
+    matches!(status, 409 | 423) || (patient && status >= 500)
+}
+
 fn asked(upload: &Upload) -> Result<(Connection, Answer), Trouble> {
     let mut connection = connect(&upload.server().by_b(), STEP)?;
     let answer = upload.ask(&mut connection, &upload.question())?;
@@ -206,4 +206,28 @@ fn asked(upload: &Upload) -> Result<(Connection, Answer), Trouble> {
 
 fn length(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_patient_try_again_when_a_server_is_in_trouble_and_nobody_when_it_says_no() {
+        for patient in [false, true] {
+            assert!(may_try_again(409, patient) && may_try_again(423, patient));
+            assert!(!may_try_again(404, patient) && !may_try_again(413, patient));
+            assert_eq!(may_try_again(500, patient), patient);
+        }
+    }
+
+    #[test]
+    fn refusals_are_counted_by_what_they_said() {
+        let mut one = Refusals::default();
+        for status in [Some(423), Some(409), Some(500), Some(503), Some(404), None] {
+            one.count(status);
+        }
+        assert_eq!(one, Refusals { locked: 1, elsewhere: 1, errors: 2, others: 1, broken: 1 });
+        assert_eq!(one.and(one).all(), 12);
+    }
 }
