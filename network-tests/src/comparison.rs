@@ -12,9 +12,12 @@ use crate::trouble::Trouble;
 /// Head of the table that [`Score::row`] fills.
 pub const HEAD: &str = "\
 | server | notices after | whole and equal | HEAD answered: p50 | p99 | max \
-| rest taken: p50 | p99 | max | sent twice | arrived, but not counted at first \
+| rest taken: p50 | p99 | max | sent twice | arrived, but not counted at first | not read when asked \
 | asked again | PATCH refused | not accountable |\n\
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+
+/// Of how many switches that cost something it is told which they were.
+const TOLD_AT_MOST: usize = 20;
 
 /// A server that takes part, and what it is called.
 pub type Party = (String, Server);
@@ -24,14 +27,20 @@ pub type Party = (String, Server);
 pub struct Score {
     completed: Tally,
     failures: Vec<String>,
+    costly: Vec<String>,
 }
 
 impl Score {
-    /// Adds one switch: how it went, or why its file did not become whole.
-    pub fn add(&mut self, outcome: Result<Switch, String>) {
+    /// Adds one switch: how it went, or why its file did not become whole. `name` says which it was.
+    pub fn add(&mut self, name: &str, outcome: Result<Switch, Trouble>) {
         match outcome {
-            Ok(switch) => self.completed.add(switch),
-            Err(why) => self.failures.push(why),
+            Ok(switch) => {
+                if switch.twice() > Some(0) || switch.refused.all() > 0 {
+                    self.costly.push(format!("{name}: {switch:?}"));
+                }
+                self.completed.add(switch);
+            }
+            Err(why) => self.failures.push(format!("{name}: {why}")),
         }
     }
 
@@ -39,6 +48,7 @@ impl Score {
     pub fn merge(&mut self, other: &Self) {
         self.completed.merge(&other.completed);
         self.failures.extend_from_slice(&other.failures);
+        self.costly.extend_from_slice(&other.costly);
     }
 
     /// The switches after which the file was whole and what was sent.
@@ -53,6 +63,11 @@ impl Score {
         &self.failures
     }
 
+    /// Completed switches in which bytes were sent twice or refused: the first ones, to be looked into.
+    pub fn costly(&self) -> impl Iterator<Item = &String> {
+        self.costly.iter().take(TOLD_AT_MOST)
+    }
+
     /// A row of the table, under [`HEAD`]. All but the first figure are of the completed switches; without
     /// any there are none.
     #[must_use]
@@ -62,7 +77,7 @@ impl Score {
             return format!(
                 "| {name} | {notices} | 0 of {} |{}",
                 self.failures.len(),
-                " – |".repeat(10)
+                " – |".repeat(11)
             );
         }
         let times = |of: fn(&Switch) -> Duration| {
@@ -70,13 +85,14 @@ impl Score {
             cells.join(" | ")
         };
         format!(
-            "| {name} | {notices} | {} of {} | {} | {} | {} B | {} B | {} | {} | {} |",
+            "| {name} | {notices} | {} of {} | {} | {} | {} B | {} B | {} B | {} | {} | {} |",
             done.count(),
             done.count().saturating_add(self.failures.len()),
             times(|switch| switch.took),
             times(|switch| switch.through),
             done.twice(),
             done.unaccounted(),
+            done.unread(),
             said(done.refusals(|switch| switch.asked_again)),
             said(done.refusals(|switch| switch.refused)),
             done.not_accountable(),
@@ -125,8 +141,7 @@ pub fn in_turns(
         for round in 0..switches {
             for ((name, server), score) in parties.iter().zip(&mut scores) {
                 let plan = plan(*server, round, notices_after, seed);
-                let why = |error| format!("{name}, SEED={seed}, {plan:?}: {error}");
-                score.add(switch(lab, &plan).map_err(why));
+                score.add(&format!("{name}, SEED={seed}, {plan:?}"), switch(lab, &plan));
             }
             seed = seed.wrapping_add(1);
         }
@@ -166,30 +181,32 @@ mod tests {
     fn after(milliseconds: u64) -> Switch {
         let (took, through) =
             (Duration::from_millis(milliseconds), Duration::from_millis(milliseconds * 2));
-        Switch { took, through, arrived: Some(0), unaccounted: Some(3), ..Switch::default() }
+        let (arrived, unaccounted) = (Some(0), Some(3));
+        Switch { took, through, arrived, unaccounted, unread: 2, ..Switch::default() }
     }
 
     #[test]
     fn a_row_has_the_figures_of_those_that_completed_and_counts_the_others() {
         let mut score = Score::default();
         for milliseconds in 1..=99 {
-            score.add(Ok(after(milliseconds)));
+            score.add("", Ok(after(milliseconds)));
         }
-        score.add(Err("it never answered".to_owned()));
+        score.add("SEED=7", Err(Trouble::wrong("it never answered")));
         let row = score.row("tusd", "10 ms");
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         assert_eq!(cells.len(), HEAD.lines().next().unwrap().split('|').count());
         assert_eq!(cells[1..4], ["tusd", "10 ms", "99 of 100"]);
         assert_eq!(cells[4..7], ["50.0 ms", "99.0 ms", "99.0 ms"]);
         assert_eq!(cells[7..10], ["100.0 ms", "198.0 ms", "198.0 ms"]);
-        assert_eq!(cells[10..15], ["0 B", "297 B", "0", "0", "0"]);
-        assert_eq!(score.failures(), ["it never answered"]);
+        assert_eq!(cells[10..16], ["0 B", "297 B", "198 B", "0", "0", "0"]);
+        assert_eq!(score.failures(), ["SEED=7: it never answered"]);
+        assert_eq!(score.costly().count(), 0);
     }
 
     #[test]
     fn who_completed_nothing_has_no_figures() {
         let mut score = Score::default();
-        score.add(Err("it never answered".to_owned()));
+        score.add("SEED=7", Err(Trouble::wrong("it never answered")));
         let row = score.row("tusd", "all");
         assert!(row.starts_with("| tusd | all | 0 of 1 | – |"), "{row}");
         assert_eq!(row.split('|').count(), HEAD.lines().next().unwrap().split('|').count());
@@ -203,11 +220,12 @@ mod tests {
         switch.asked_again.count(None);
         switch.refused.count(Some(409));
         let mut score = Score::default();
-        score.add(Ok(switch));
+        score.add("SEED=7", Ok(switch));
         let mut sum = score.clone();
         sum.merge(&score);
         let row = sum.row("tusd", "all");
         assert!(row.contains("| 2 of 2 |"), "{row}");
+        assert!(sum.costly().count() == 2 && sum.costly().all(|text| text.starts_with("SEED=7: ")));
         assert!(row.ends_with("| 2 × 423, 2 × 5xx, 2 × no answer | 2 × 409 | 0 |"), "{row}");
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use network_tests::comparison::{Score, in_turns};
+use network_tests::comparison::in_turns;
 use network_tests::gateway::{Gateway, Held};
 use network_tests::lab::{Cut, Lab, Server};
 use network_tests::moved::{self, Moved};
@@ -299,8 +299,8 @@ fn beside_others(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Resu
     }
     let extent = (arguments.switches, arguments.seed);
     let scores = in_turns(lab, &parties, extent, |row| tell(out, row))?;
-    for why in scores.iter().flat_map(Score::failures) {
-        tell(out, why);
+    for score in &scores {
+        score.failures().iter().chain(score.costly()).for_each(|text| tell(out, text));
     }
     let errors = gateway.server_errors(lab)?;
     tell(out, &format!("{errors} answers of 5xx by the gateway"));

@@ -61,6 +61,12 @@ impl Tally {
         self.switches.iter().filter_map(|switch| switch.unaccounted).sum()
     }
 
+    /// Bytes that had not been read a moment before the servers were asked.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        self.switches.iter().map(|switch| switch.unread).sum()
+    }
+
     /// Refusals of one sort, over all switches.
     #[must_use]
     pub fn refusals(&self, of: impl Fn(&Switch) -> Refusals) -> Refusals {
@@ -83,7 +89,7 @@ impl Tally {
     #[must_use]
     pub fn row(&self, name: &str, notices: &str) -> String {
         let milliseconds = |percent| self.percentile(percent).as_secs_f64() * 1000.0;
-        let unread: u64 = self.switches.iter().map(|switch| switch.unread).sum();
+        let unread = self.unread();
         let (unaccounted, refused) =
             (self.unaccounted(), self.refusals(|switch| switch.refused).all());
         format!(
