@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tidegate::engine::{Engine, EngineParts, EngineSettings, SystemClock};
 use tidegate::http::admin::{Admin, ComponentStanding, routes};
 use tidegate::http::connection::OpenConnections;
-use tidegate::http::metrics::Metrics;
+use tidegate::http::metrics::{Metrics, Now};
 use tidegate::http::trace::{REQUEST_ID, Trace};
 use tidegate::http::tuner::{Tuner, TuningSettings};
 use tidegate::storage::blob::memory::MemoryBlobStore;
@@ -351,5 +351,5 @@ async fn a_request_is_logged_once_without_query_token_or_file_name() {
     assert_eq!(span.get("upload"), Some(&json!(id)));
     assert_eq!(span.get("request"), Some(&json!(given)));
     let counted = "tidegate_http_requests_total{method=\"PATCH\",status=\"2xx\"} 1";
-    assert!(metrics.encode(None, Vec::new()).unwrap().contains(counted));
+    assert!(metrics.encode(Now::default()).unwrap().contains(counted));
 }

@@ -57,6 +57,9 @@ fn started(data: &Path, settings: &[(&str, &str)]) -> Gateway {
     Gateway::start_with(data, &[], settings)
 }
 
+/// So many that the default of the rollout hardly ever puts all of them where another value does.
+const SESSIONS: u32 = 4;
+
 #[test]
 fn the_switch_and_the_rollout_say_which_sessions_are_fitted() {
     let folder = tempdir().unwrap();
@@ -70,10 +73,11 @@ fn the_switch_and_the_rollout_say_which_sessions_are_fitted() {
             ("TIDEGATE__PERFORMANCE__ROLLOUT", rollout),
         ];
         let gateway = started(&folder.path().join(number.to_string()), &settings);
-        carry(&gateway, 10 * KIB);
+        // One alone may be in the right arm by chance.
+        (0..SESSIONS).for_each(|_| carry(&gateway, 10 * KIB));
         for direction in ["up", "down"] {
             let count = counted(&gateway, "arm_transfers_total", arm, direction);
-            assert!((count - 1.0).abs() < 0.1, "{adaptive} {rollout}: {count}");
+            assert!((count - f64::from(SESSIONS)).abs() < 0.1, "{adaptive} {rollout}: {count}");
         }
     }
 }
@@ -97,9 +101,10 @@ fn a_fitted_buffer_follows_its_client_within_its_bounds_if_it_may() {
     let most = ("TIDEGATE__PERFORMANCE__MAX_BUFFER_SIZE", "32KiB");
     let bounded = final_buffer(&[all, most], "adaptive");
     assert!((bounded - 32_768.0).abs() < 1.0, "{bounded}");
-    let least = ("TIDEGATE__PERFORMANCE__MIN_BUFFER_SIZE", "1MiB");
-    let bounded = final_buffer(&[all, least], "adaptive");
-    assert!((bounded - 1_048_576.0).abs() < 1.0, "{bounded}");
+    // As it begins: on loopback it would come to the largest by itself.
+    let least = ("TIDEGATE__PERFORMANCE__MIN_BUFFER_SIZE", "128KiB");
+    let bounded = final_buffer(&[all, still, least], "adaptive");
+    assert!((bounded - 131_072.0).abs() < 1.0, "{bounded}");
 }
 
 #[test]

@@ -112,6 +112,10 @@ const KNOWN_FROM_ELSEWHERE: [&str; 22] = [
     "streaming.quality_adaptation",
 ];
 
+/// Where tests set keys in the running program.
+const RUN_THE_PROGRAM: [&str; 5] =
+    ["tests/keys/", "tests/bounds/", "tests/fitting.rs", "crash-tests/src/", "network-tests/src/"];
+
 /// Where constants bound what somebody else than a client writes, what we ask of others, or work of our own.
 const NOT_OF_CLIENTS: &[&str] = &[
     "server/",
@@ -250,7 +254,9 @@ fn every_constant_that_bounds_a_client_has_a_row() {
 #[test]
 fn every_row_names_tests_that_are_there() {
     let mut files = Vec::new();
-    for directory in ["src", "tests", "conformance-tests/src"] {
+    for directory in
+        ["src", "tests", "conformance-tests/src", "crash-tests/src", "network-tests/src"]
+    {
         sources(&root().join(directory), &mut files);
     }
     for row in rows().into_iter().chain(rows_of(NETWORKS)) {
@@ -264,5 +270,31 @@ fn every_row_names_tests_that_are_there() {
             };
             assert!(there, "{} names {name}, which is not there", row[0]);
         }
+    }
+}
+
+#[test]
+fn the_first_test_of_every_key_known_from_elsewhere_runs_the_program_with_it() {
+    let mut files = Vec::new();
+    for directory in ["tests", "crash-tests/src", "network-tests/src"] {
+        sources(&root().join(directory), &mut files);
+    }
+    files.retain(|(path, _)| {
+        let path = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        RUN_THE_PROGRAM.iter().any(|prefix| path.starts_with(prefix))
+    });
+    for row in rows_of(NETWORKS) {
+        let first = row.last().unwrap().split('`').nth(1).unwrap();
+        // As its variable has it, or a line of a file.
+        let (_, name) = row[0].split_once('.').unwrap();
+        let words = [row[0].to_uppercase().replace('.', "__"), format!("(\"{name}\", ")];
+        let sets = |text: &str| words.iter().any(|word| text.contains(word));
+        let runs = if first.ends_with(".mjs") {
+            sets(&fs::read_to_string(root().join("tests/clients").join(first)).unwrap())
+        } else {
+            let has = |text: &str| text.contains(&format!("fn {first}(")) && sets(text);
+            files.iter().any(|(_, text)| has(text))
+        };
+        assert!(runs, "{first} does not set {} in the running program", row[0]);
     }
 }

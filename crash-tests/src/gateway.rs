@@ -150,16 +150,23 @@ impl Gateway {
 
     /// Waits until it is ready; `None` if it ended instead, or is too slow.
     pub fn ready(&self) -> Option<Client> {
-        let (mut address, until) = (None, Instant::now() + PATIENCE);
+        self.both_sides().map(|(uploads, _)| uploads)
+    }
+
+    /// As [`Gateway::ready`], with the side of operators.
+    pub fn both_sides(&self) -> Option<(Client, Client)> {
+        let (mut uploads, mut operators, until) = (None, None, Instant::now() + PATIENCE);
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left).ok()?;
-            if let Some(endpoint) = line.strip_prefix("upload endpoint") {
-                let host = endpoint.trim().strip_prefix("http://")?.split('/').next()?;
-                address = Some(host.to_owned());
+            for (label, side) in [("upload endpoint", &mut uploads), ("admin", &mut operators)] {
+                if let Some(endpoint) = line.strip_prefix(label) {
+                    let host = endpoint.trim().strip_prefix("http://")?.split('/').next()?;
+                    *side = Some(Client { address: host.to_owned() });
+                }
             }
             if line == "ready" {
-                return address.map(|address| Client { address });
+                return uploads.zip(operators);
             }
         }
     }

@@ -11,5 +11,6 @@ pub mod gateway;
 pub mod load;
 pub mod mount;
 pub mod power;
+pub mod retries;
 pub mod tally;
 pub mod upload;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use crash_tests::chain::{self, CUTS};
 use crash_tests::gateway::Setup;
+use crash_tests::retries::the_device_gets_as_many_chances_as_are_set;
 use crash_tests::tally::{HEAD, Loss, Tally};
 
 /// Losses of one group that are printed.
@@ -79,6 +80,10 @@ fn judge(arguments: &Arguments, out: &mut impl Write) -> std::io::Result<bool> {
         passed &= is_as_expected(&setting, &tally, out)?;
     }
     writeln!(out, "\n{table}")?;
+    if !arguments.once {
+        passed &=
+            the_device_gets_as_many_chances_as_are_set(&arguments.binary.canonicalize()?, out)?;
+    }
     Ok(passed)
 }
 

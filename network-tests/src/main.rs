@@ -32,7 +32,7 @@ const SHORT_BOUNDS: &[(&str, &str)] = &[
 ];
 
 /// An address that is gone is noticed long before that, unless nobody looks.
-const NOTICED_WITHIN: Duration = Duration::from_millis(400);
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
 
 /// An upload that takes three seconds, with a fifth of them spent pausing, and then some.
 const FLAPPED_AT_MOST: Duration = Duration::from_secs(8);
@@ -116,11 +116,11 @@ const fn is_committed(moved: &Moved) -> bool {
 
 /// Whether others pause for the delay, within what a busy machine adds to it.
 fn pauses(moved: &Moved) -> bool {
-    moved.paused.0 >= DELAY && moved.paused.1 < DELAY * 2
+    moved.through >= DELAY && moved.paused < DELAY * 2
 }
 
 fn does_not_pause(moved: &Moved) -> bool {
-    moved.paused.1 < DELAY / 2
+    moved.paused < DELAY / 2
 }
 
 /// The gateway's own address goes.
@@ -132,7 +132,7 @@ fn moving(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool
         let gateway = Gateway::start(lab, &arguments.binary, &settings)?;
         let moved = moved::address_goes(lab, &gateway, NOTICED_WITHIN);
         let moved = moved.map_err(|error| gateway.failed(&error.to_string()))?;
-        let (committed, (least, most), right) = (moved.committed, moved.paused, judge(&moved));
+        let (Moved { committed, through, paused }, right) = (moved, judge(&moved));
         fine &= right;
         let itself = gateway.time(lab, "tidegate_network_severed_seconds_sum")?;
         let word = if right { "" } else { ": WRONG" };
@@ -140,7 +140,8 @@ fn moving(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool
             out,
             &format!(
                 "the address goes ({name}): its upload is committed after \
-                 {committed:.1?} (by its own clock {itself:.1?} after it was told), others pause {least:.2?} to {most:.2?}{word}"
+                 {committed:.1?} (by its own clock {itself:.1?} after it was told), the others' last bytes count \
+                 {through:.2?} after it went at the earliest, {paused:.2?} after they were sent at the latest{word}"
             ),
         );
     }
@@ -152,14 +153,30 @@ fn moving(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool
 type Move = (&'static str, &'static [(&'static str, &'static str)], fn(&Moved) -> bool);
 
 const MOVES: [Move; 3] = [
-    ("as it is", &[], |moved| is_committed(moved) && pauses(moved)),
-    ("without pauses", &[("TIDEGATE__NETWORK__UPLOADPAUSEONCHANGE", "false")], |moved| {
-        is_committed(moved) && does_not_pause(moved)
-    }),
-    ("unnoticed", &[("TIDEGATE__NETWORK__NETWORKCHANGEDETECTION", "false")], |moved| {
-        !is_committed(moved) && does_not_pause(moved)
-    }),
+    ("as it is", &[], its_upload_is_committed_and_others_pause_for_the_reconnect_delay),
+    (
+        "without pauses",
+        &[("TIDEGATE__NETWORK__UPLOADPAUSEONCHANGE", "false")],
+        its_upload_is_committed_and_nobody_pauses_once_that_is_switched_off,
+    ),
+    (
+        "unnoticed",
+        &[("TIDEGATE__NETWORK__NETWORKCHANGEDETECTION", "false")],
+        nothing_is_noticed_once_that_is_switched_off,
+    ),
 ];
+
+fn its_upload_is_committed_and_others_pause_for_the_reconnect_delay(moved: &Moved) -> bool {
+    is_committed(moved) && pauses(moved)
+}
+
+fn its_upload_is_committed_and_nobody_pauses_once_that_is_switched_off(moved: &Moved) -> bool {
+    is_committed(moved) && does_not_pause(moved)
+}
+
+fn nothing_is_noticed_once_that_is_switched_off(moved: &Moved) -> bool {
+    !is_committed(moved) && does_not_pause(moved)
+}
 
 fn flapping(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
     let short = [("TIDEGATE__NETWORK__RECONNECTDELAY", "200ms")];

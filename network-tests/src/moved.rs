@@ -33,8 +33,11 @@ pub struct Moved {
     /// From the moment before the address was gone until the transfer by it was over, and its bytes could be
     /// asked for; `None` if it was not over within the bound.
     pub committed: Option<Duration>,
-    /// From that moment until the others were through, who had little left: the shortest and the longest.
-    pub paused: (Duration, Duration),
+    /// From that moment until the first of the others was through, who had little left. None sends that before it is
+    /// committed, or the bound is over: the gateway is not raced against.
+    pub through: Duration,
+    /// What the longest of them took, from sending what was left.
+    pub paused: Duration,
 }
 
 /// Takes the address away; everything is whole in the end, and the address back.
@@ -76,23 +79,26 @@ fn while_sending(
     // Before, so that what the command itself takes makes the times longer and never shorter.
     let gone = Instant::now();
     lab.address_goes()?;
-    let paused = thread::scope(|scope| {
-        let last = |(upload, connection)| scope.spawn(move || finished(&upload, connection, gone));
+    let committed = match gateway.reaches(lab, CUT, |cut| cut > 0, bound) {
+        Ok(()) => Some(gone.elapsed()),
+        Err(Trouble::Wrong(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let took = thread::scope(|scope| {
+        let last = |(upload, connection)| scope.spawn(move || finished(&upload, connection));
         let threads: Vec<_> = others.into_iter().map(last).collect();
-        let committed = match gateway.reaches(lab, CUT, |cut| cut > 0, bound) {
-            Ok(()) => Some(gone.elapsed()),
-            Err(Trouble::Wrong(_)) => None,
-            Err(error) => return Err(error),
-        };
         resumed(upload, had, progress)?;
         let panicked = |_| Err(Trouble::wrong("a client panicked"));
         let joined = threads.into_iter().map(|one| one.join().unwrap_or_else(panicked));
-        let took = joined.collect::<Result<Vec<_>, _>>()?;
-        let (least, most) = (took.iter().min(), took.iter().max());
-        let paused = (least.copied().unwrap_or_default(), most.copied().unwrap_or_default());
-        Ok(Moved { committed, paused })
+        joined.collect::<Result<Vec<_>, _>>()
     })?;
-    Ok(paused)
+    let through = took.iter().map(|(at, _)| at.saturating_duration_since(gone)).min();
+    let paused = took.iter().map(|(_, took)| *took).max();
+    Ok(Moved {
+        committed,
+        through: through.unwrap_or_default(),
+        paused: paused.unwrap_or_default(),
+    })
 }
 
 /// An upload of which little is left to be sent.
@@ -107,20 +113,17 @@ fn almost(seed: u64) -> Result<(Upload, Connection), Trouble> {
     Ok((upload, connection))
 }
 
-/// Sends what is left; how long after `since` the answer is there.
-fn finished(
-    upload: &Upload,
-    mut connection: Connection,
-    since: Instant,
-) -> Result<Duration, Trouble> {
+/// Sends what is left; when the answer is there, and what that took.
+fn finished(upload: &Upload, mut connection: Connection) -> Result<(Instant, Duration), Trouble> {
+    let since = Instant::now();
     connection.send(upload.bytes.get(LENGTH.saturating_sub(LEFT)..).unwrap_or_default())?;
     let head = connection.answer("PATCH")?.response.head;
-    let took = since.elapsed();
+    let (at, took) = (Instant::now(), since.elapsed());
     if head.status != 204 {
         return Err(Trouble::wrong(format!("an upload that paused ends with {}", head.line)));
     }
     upload.is_whole()?;
-    Ok(took)
+    Ok((at, took))
 }
 
 /// The client by the lost address asks by the other one, and goes on from there.

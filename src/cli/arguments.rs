@@ -41,7 +41,7 @@ pub(super) struct Common {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Take uploads, until SIGTERM or SIGINT; SIGHUP reads certificates and keys again.
+    /// Take uploads, until SIGTERM or SIGINT; SIGHUP reads certificates, keys and what may change of the settings again.
     Serve,
     /// Show and check settings.
     Config {

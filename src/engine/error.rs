@@ -53,6 +53,19 @@ impl EngineError {
         all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
+    /// Whether it is the gateway's own doing, or its device's: no client could have done better.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        match self {
+            Self::NoRoom { .. } | Self::Overloaded | Self::ShuttingDown | Self::Storage(_) => true,
+            Self::NotFound
+            | Self::Refused(_)
+            | Self::ChecksumMismatch { .. }
+            | Self::TakenOver { .. }
+            | Self::Busy => false,
+        }
+    }
+
     /// Whether what is stored of one upload does not pass its checks: trying again will not help.
     #[must_use]
     pub const fn is_damage(&self) -> bool {

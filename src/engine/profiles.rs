@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::storage::{ProfileKey, ProfileStore, StorageError};
-use crate::tuning::profile::{ClientProfile, Lesson, Rules};
+use crate::tuning::profile::{ClientProfile, Connection, Lesson, Rules};
 use crate::upload::Timestamp;
 
 /// What has changed is written so often.
@@ -67,9 +67,14 @@ struct Table {
     /// The oldest first, of clients with and without a name.
     named: BTreeSet<(Timestamp, ClientKey)>,
     others: BTreeSet<(Timestamp, ClientKey)>,
+    /// Counted as they come and go, so that nobody walks through all of them to be told.
+    census: Census,
     /// What is to be written, or to be forgotten.
     changed: BTreeSet<ClientKey>,
 }
+
+/// How many clients are remembered of each connection; `None` has those of whom it is not known.
+pub type Census = HashMap<Option<Connection>, u64>;
 
 impl fmt::Debug for Profiles {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +113,13 @@ impl Profiles {
         for (key, record) in stored {
             let key = ClientKey(key);
             match serde_json::from_slice::<ClientProfile>(&record) {
-                Ok(profile) if self.is_alive(&profile, now) => table.put(key, profile),
+                Ok(profile) if self.is_alive(&profile, now) => {
+                    let known = profile.under(&self.0.settings.rules);
+                    if known != profile {
+                        table.changed.insert(key);
+                    }
+                    table.put(key, known);
+                }
                 // Too old, or of another version: to be forgotten.
                 Ok(_) | Err(_) => drop(table.changed.insert(key)),
             }
@@ -156,10 +167,11 @@ impl Profiles {
         Ok(())
     }
 
-    /// How many clients are remembered.
+    /// How many clients are remembered, by their connections. Whoever was not seen for too long counts until what
+    /// has changed is written.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.table().profiles.len()
+    pub fn census(&self) -> Census {
+        self.table().census.clone()
     }
 
     /// Writes what has changed, for ever.
@@ -221,11 +233,15 @@ impl Table {
         self.remove(key);
         self.order(key).insert((profile.seen_at(), key));
         self.profiles.insert(key, profile);
+        let count = self.census.entry(profile.connection()).or_default();
+        *count = count.saturating_add(1);
     }
 
     fn remove(&mut self, key: ClientKey) {
         if let Some(old) = self.profiles.remove(&key) {
             self.order(key).remove(&(old.seen_at(), key));
+            let count = self.census.entry(old.connection()).or_default();
+            *count = count.saturating_sub(1);
         }
     }
 
@@ -296,6 +312,10 @@ mod tests {
         Profiles::open(settings, Arc::<MemoryProfileStore>::clone(store), now).unwrap()
     }
 
+    fn count(profiles: &Profiles) -> u64 {
+        profiles.census().values().sum()
+    }
+
     fn kept(store: &MemoryProfileStore) -> usize {
         store.profiles(usize::MAX).unwrap().len()
     }
@@ -312,7 +332,7 @@ mod tests {
         let later = at(1000).after(30 * DAY);
         assert_eq!(again.of(key(true, 1), later), None);
         again.write(later).unwrap();
-        assert_eq!((again.count(), kept(&store)), (0, 0));
+        assert_eq!((count(&again), kept(&store)), (0, 0));
     }
 
     #[test]
@@ -328,7 +348,7 @@ mod tests {
                 profiles.write(at(u64::from(number))).unwrap();
             }
         }
-        assert_eq!(profiles.count(), 100);
+        assert_eq!(count(&profiles), 100);
         assert!((0..50).all(|number| profiles.of(key(true, number), at(0)).is_some()));
         assert!(profiles.of(key(false, 99_999), at(0)).is_some(), "the newest stay");
         profiles.write(at(0)).unwrap();
@@ -365,11 +385,34 @@ mod tests {
     }
 
     #[test]
+    fn clients_are_counted_by_connection_and_not_told_apart_once_that_is_switched_off() {
+        let store = Arc::new(MemoryProfileStore::default());
+        let profiles = open(&store, settings(100), at(0));
+        let slow = Lesson { bytes: 100_000, ..lesson() };
+        for (number, lesson) in [lesson(), lesson(), slow].into_iter().enumerate() {
+            let key = key(true, u32::try_from(number).unwrap());
+            profiles.learn(key, &lesson, at(0));
+            profiles.learn(key, &lesson, at(1));
+        }
+        let counts = |profiles: &Profiles| {
+            let of = |kind| profiles.census().get(&kind).copied().unwrap_or(0);
+            (of(Some(Connection::Mobile)), of(Some(Connection::Slow)), of(None))
+        };
+        assert_eq!(counts(&profiles), (2, 1, 0));
+        profiles.write(at(1)).unwrap();
+        let rules = Rules { detects_connections: false, ..settings(100).rules };
+        let off = open(&store, ProfileSettings { rules, ..settings(100) }, at(1));
+        assert_eq!(counts(&off), (0, 0, 3));
+        off.write(at(1)).unwrap();
+        assert_eq!(counts(&open(&store, settings(100), at(1))), (0, 0, 3), "it was kept");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_forgotten() {
         let store = Arc::new(MemoryProfileStore::default());
         store.keep_profile(&[1; 17], b"of another version").unwrap();
         let profiles = open(&store, settings(100), at(0));
-        assert_eq!(profiles.count(), 0);
+        assert_eq!(count(&profiles), 0);
         profiles.write(at(0)).unwrap();
         assert_eq!(kept(&store), 0);
     }

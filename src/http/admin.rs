@@ -19,7 +19,7 @@ use crate::engine::{Engine, EngineError};
 use crate::upload::{Session, UploadId};
 
 use super::client::Clients;
-use super::metrics::{Disk, EXPOSITION, Metrics, plain};
+use super::metrics::{Disk, EXPOSITION, Metrics, Now, plain};
 use super::owner_view::{OwnerRemoved, OwnerView};
 use super::session_view::SessionView;
 use super::settings::ListenAddress;
@@ -156,7 +156,8 @@ async fn metrics(admin: web::Data<Admin>, request: actix_web::HttpRequest) -> Ht
         .room()
         .ok()
         .map(|room| Disk { usable_bytes: room.usable_bytes, reserve_bytes: room.reserve_bytes });
-    match admin.metrics.encode(disk, (admin.components)()) {
+    let (components, clients) = ((admin.components)(), admin.clients.as_ref().map(Clients::census));
+    match admin.metrics.encode(Now { disk, components, clients }) {
         Ok(text) if plain::is_wanted(accept(&request)) => {
             HttpResponse::Ok().content_type(plain::PLAIN).body(plain::plain(&text))
         }

@@ -17,7 +17,7 @@ use futures_core::Stream as _;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::engine::Transfer;
+use crate::engine::{EngineError, Transfer};
 use crate::protocol::problem::Problem;
 use crate::tuning::{Direction, PathMeasure};
 use crate::upload::{Metadata, Session, UploadOffset};
@@ -181,7 +181,7 @@ impl<S: Source> Body<S> {
                     room.give_back();
                     if let Err(failed) = written {
                         let settled = transfer.halt().await.map(|session| session.offset());
-                        return Err(after_settling(failed, settled).into());
+                        return Err(blamed(&mut room.course, after_settling(failed, settled)));
                     }
                     if std::mem::take(&mut is_new) {
                         call.was_accepted(transfer.id());
@@ -192,26 +192,35 @@ impl<S: Source> Body<S> {
                     let moved = Move { bytes, device, waited: Duration::ZERO };
                     room.course.moved(moved, now, || self.attention.path());
                     if let Some(slowness) = pace.judge(now) {
-                        return Err(halted(transfer, cut(slowness)).await);
+                        return Err(halted(transfer, &mut room.course, cut(slowness)).await);
                     }
                 }
                 Step::Whole => {
                     let session = match self.source.closing() {
-                        None => transfer.complete().await?,
-                        Some(metadata) => transfer.complete_here(metadata).await?,
+                        None => transfer.complete().await,
+                        Some(metadata) => transfer.complete_here(metadata).await,
                     };
+                    let session = session.map_err(|error| blamed(&mut room.course, error))?;
                     room.course.went_well();
                     return Ok(session);
                 }
-                Step::Cut(Cut::Broken) | Step::Severed => {
-                    let problem = |offset| Problem::BodyBroken { offset: Some(offset) };
-                    return Err(halted(transfer, problem).await);
+                Step::Severed => {
+                    room.course.is_forgiven();
+                    return Err(halted(transfer, &mut room.course, broken).await);
                 }
-                Step::Cut(Cut::Refused(problem)) => return Err(halted(transfer, |_| problem).await),
+                Step::Cut(Cut::Broken) => {
+                    return Err(halted(transfer, &mut room.course, broken).await);
+                }
+                Step::Cut(Cut::Refused(problem)) => {
+                    return Err(halted(transfer, &mut room.course, |_| problem).await);
+                }
                 Step::Stopped => {
-                    return Err(halted(transfer, |offset| Problem::TakenOver { offset }).await);
+                    let taken_over = |offset| Problem::TakenOver { offset };
+                    return Err(halted(transfer, &mut room.course, taken_over).await);
                 }
-                Step::Slow(slowness) => return Err(halted(transfer, cut(slowness)).await),
+                Step::Slow(slowness) => {
+                    return Err(halted(transfer, &mut room.course, cut(slowness)).await);
+                }
             }
         }
     }
@@ -414,11 +423,27 @@ fn cut(slowness: Slowness) -> impl FnOnce(UploadOffset) -> Problem {
 }
 
 /// Settles a transfer that ends early; `problem` is told unless the engine knows a better reason.
-async fn halted(transfer: Transfer, problem: impl FnOnce(UploadOffset) -> Problem) -> Failure {
+async fn halted(
+    transfer: Transfer,
+    course: &mut Course,
+    problem: impl FnOnce(UploadOffset) -> Problem,
+) -> Failure {
     match transfer.halt().await {
         Ok(session) => problem(session.offset()).into(),
-        Err(error) => error.into(),
+        Err(error) => blamed(course, error),
     }
+}
+
+/// What is answered; its client is remembered for it only if it could have done better.
+fn blamed(course: &mut Course, error: EngineError) -> Failure {
+    if error.is_ours() {
+        course.is_forgiven();
+    }
+    error.into()
+}
+
+const fn broken(offset: UploadOffset) -> Problem {
+    Problem::BodyBroken { offset: Some(offset) }
 }
 
 fn total(batch: &[Bytes]) -> u64 {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::engine::profiles::{ClientKey, Profiles};
+use crate::engine::profiles::{Census, ClientKey, Profiles};
 use crate::engine::{Clock as _, SystemClock};
 use crate::protocol::head::RequestHead;
 use crate::tuning::profile::{ClientProfile, Hints, Lesson};
@@ -109,6 +109,11 @@ impl Clients {
         let device = self.hash.device(client_hints::device(head));
         let key = self.hash.client(owner, address, device)?;
         Some(Client { profiles: self.profiles.clone(), key, hints: client_hints::read(head) })
+    }
+
+    /// How many are remembered.
+    pub(super) fn census(&self) -> Census {
+        self.profiles.census()
     }
 
     /// Forgets an owner, whatever its device. Blocking.

@@ -31,7 +31,7 @@ pub(super) fn device<'a>(head: &RequestHead<'a>) -> Option<&'a str> {
 pub(super) fn read(head: &RequestHead<'_>) -> Hints {
     let kind = match head.text("ECT") {
         Some("slow-2g" | "2g" | "3g") => Some(Connection::Slow),
-        Some("4g") => Some(Connection::Mobile),
+        // "4g" is what browsers say of everything that is faster, cable and fibre too.
         Some(_) | None => None,
     };
     Hints {
@@ -81,6 +81,7 @@ mod tests {
         };
         assert_eq!(said, expected);
         assert_eq!(hints(&[]), Hints::default());
+        assert_eq!(hints(&[("ECT", "4g")]).kind, None, "that may be anything");
     }
 
     #[test]

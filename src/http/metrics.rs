@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::engine::events::{Ending, Event, Observer};
+use crate::engine::profiles::Census;
 use crate::slots::{Decision, Witness};
 use crate::upload::Departure;
 
@@ -28,10 +29,12 @@ mod arms;
 mod network;
 mod passage;
 pub(super) mod plain;
+mod remembered;
 
 pub use arms::ArmMetrics;
 use network::Network;
 use passage::Passage;
+use remembered::RememberedCollector;
 
 pub use super::labels::RequestMethod;
 
@@ -70,6 +73,17 @@ struct Uploads {
     damaged: Counter,
     orphans_removed: Counter,
     store_flushes: Counter,
+}
+
+/// What is asked for when metrics are, rather than counted before.
+#[derive(Debug, Default)]
+pub struct Now {
+    /// Room on the device, if that is known.
+    pub disk: Option<Disk>,
+    /// Where the components of XMPP servers stand.
+    pub components: Vec<ComponentStanding>,
+    /// How many clients are remembered, if any may be.
+    pub clients: Option<Census>,
 }
 
 /// Room on the device, where the engine can tell.
@@ -129,17 +143,13 @@ impl Metrics {
         self.durations.get_or_create(&OfMethod { method }).observe(took.as_secs_f64());
     }
 
-    /// Everything in the text format, with the room on the device and the components as they are
-    /// now.
+    /// Everything in the text format, with what is so `now`.
     ///
     /// # Errors
     ///
     /// [`fmt::Error`] if a metric cannot be written.
-    pub fn encode(
-        &self,
-        disk: Option<Disk>,
-        components: Vec<ComponentStanding>,
-    ) -> Result<String, fmt::Error> {
+    pub fn encode(&self, now: Now) -> Result<String, fmt::Error> {
+        let Now { disk, components, clients } = now;
         let mut text = String::new();
         prometheus_client::encoding::text::encode_registry(&mut text, &self.registry)?;
         let mut registry = Registry::with_prefix("tidegate");
@@ -148,6 +158,9 @@ impl Metrics {
         }
         if !components.is_empty() {
             registry.register_collector(Box::new(ComponentCollector(components)));
+        }
+        if let Some(clients) = clients {
+            registry.register_collector(Box::new(RememberedCollector(clients)));
         }
         prometheus_client::encoding::text::encode_registry(&mut text, &registry)?;
         prometheus_client::encoding::text::encode_eof(&mut text)?;
@@ -313,7 +326,7 @@ mod tests {
         ] {
             metrics.observe(event);
         }
-        let text = metrics.encode(None, Vec::new()).unwrap();
+        let text = metrics.encode(Now::default()).unwrap();
         for (name, expected) in [
             ("tidegate_uploads_created_total", "1"),
             ("tidegate_transfers_running", "1"),
@@ -347,7 +360,7 @@ mod tests {
         ] {
             metrics.request(RequestMethod::of(&method), status, Duration::from_millis(3));
         }
-        let text = metrics.encode(None, Vec::new()).unwrap();
+        let text = metrics.encode(Now::default()).unwrap();
         for (labels, expected) in [
             ("method=\"PATCH\",status=\"2xx\"", "2"),
             ("method=\"OTHER\",status=\"4xx\"", "1"),
@@ -363,8 +376,8 @@ mod tests {
     #[test]
     fn the_device_and_the_process_are_shown_as_they_are_now() {
         let metrics = Metrics::new(OpenConnections::default());
-        let text =
-            metrics.encode(Some(Disk { usable_bytes: 10, reserve_bytes: 20 }), Vec::new()).unwrap();
+        let disk = Some(Disk { usable_bytes: 10, reserve_bytes: 20 });
+        let text = metrics.encode(Now { disk, ..Now::default() }).unwrap();
         assert_eq!(value(&text, "tidegate_disk_usable_bytes"), Some("10"), "{text}");
         assert_eq!(value(&text, "tidegate_disk_reserve_bytes"), Some("20"));
         let resident = value(&text, "process_resident_memory_bytes").unwrap();

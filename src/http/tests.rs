@@ -16,14 +16,18 @@ use sha2::Digest as _;
 
 use crate::auth::{Authority, Parts, StaticToken, Tokens};
 use crate::engine::events::Unobserved;
-use crate::engine::{Engine, EngineParts, EngineSettings, SystemClock};
+use crate::engine::profiles::{ProfileSettings, Profiles};
+use crate::engine::{Clock as _, Engine, EngineParts, EngineSettings, SystemClock};
 use crate::protocol::chunked::NameKey;
 use crate::protocol::xep0363::SlotKey;
 use crate::storage::blob::memory::MemoryBlobStore;
 use crate::storage::session::memory::MemorySessionStore;
+use crate::storage::session::memory_profiles::MemoryProfileStore;
+use crate::tuning::profile::Rules;
 use crate::tuning::{Bounds, GuardSettings, LotKey, Rollout};
 use crate::upload::{BootId, UploadLength};
 
+use super::client::{ClientHash, Clients};
 use super::expect::ExpectService;
 use super::routes::routes;
 use super::settings::{ChunkSettings, CorsSettings, ExtensionSettings, HttpSettings, SlotSettings};
@@ -83,6 +87,16 @@ fn settings() -> HttpSettings {
         remembered_paths: 100,
         resumption: true,
     }
+}
+
+/// Clients of which nothing is known yet.
+pub(super) fn clients() -> Clients {
+    let rules = Rules { detects_connections: true, most_chunk_bytes: 1 << 20 };
+    let lifetime = Duration::from_secs(3600);
+    let settings = ProfileSettings { enabled: true, most: 10, lifetime, rules };
+    let store = Arc::new(MemoryProfileStore::default());
+    let profiles = Profiles::open(settings, store, SystemClock.now()).unwrap();
+    Clients::new(profiles, ClientHash::new([2; 32]))
 }
 
 /// So many sessions of a hundred are fitted.

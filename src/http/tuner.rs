@@ -4,7 +4,7 @@
 //! which belongs to it alone: nothing is shared until it ends.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use crate::tuning::profile::Lesson;
@@ -20,6 +20,10 @@ use super::metrics::ArmMetrics;
 
 /// Of so many writes the processor time of one is measured, because asking the kernel costs something, too.
 const SAMPLED: u32 = 16;
+
+/// For how long fitting is off once its guard has switched it off, for people.
+pub const UNTIL: &str = "it stays so until a restart, or until a SIGHUP finds another performance.rollout or \
+                         performance.adaptive_buffers";
 
 /// Which transfers are fitted, and within which bounds. May change while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +88,22 @@ impl Tuner {
         Self(Arc::new(Shared { key, fitting, metrics, plan, guard, began }))
     }
 
-    /// Takes changed settings, for transfers that begin from now on. Fitting that was switched off by its
-    /// guard begins again: somebody has looked at it.
+    /// Takes changed settings, for transfers that begin from now on; the arms are compared anew then. Settings
+    /// that are as before change nothing.
+    ///
+    /// Fitting that was switched off by its guard stays off unless the rollout is another one: only who changes that
+    /// has decided about it. Signals come for other reasons, too.
     pub fn reload(&self, settings: TuningSettings) {
-        let plan = Plan { settings, rolled_back: None };
-        *self.guard() = Guard::new(settings.guard, self.0.began.elapsed());
-        *self.0.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
-        self.0.metrics.rolls_out(plan.rollout().get(), false);
+        let (mut guard, mut plan) = (self.guard(), self.plan_to_change());
+        if plan.settings == settings {
+            return;
+        }
+        if plan.settings.rollout != settings.rollout {
+            plan.rolled_back = None;
+        }
+        plan.settings = settings;
+        *guard = Guard::new(settings.guard, self.0.began.elapsed());
+        self.0.metrics.rolls_out(plan.rollout().get(), plan.rolled_back.is_some());
     }
 
     /// Why fitting was switched off, in words; `None` if it was not.
@@ -132,11 +145,17 @@ impl Tuner {
             went_well: false,
             client: None,
             path: None,
+            waited: Duration::ZERO,
         }
     }
 
     fn plan(&self) -> Plan {
         *self.0.plan.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever takes the guard, too, takes that first.
+    fn plan_to_change(&self) -> RwLockWriteGuard<'_, Plan> {
+        self.0.plan.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn guard(&self) -> MutexGuard<'_, Guard> {
@@ -146,20 +165,19 @@ impl Tuner {
 
     fn ended(&self, trial: &Trial, buffer_bytes: usize) {
         self.0.metrics.ended(trial, buffer_bytes);
-        let Some(finding) = self.guard().observe(trial, self.0.began.elapsed()) else { return };
-        let mut plan = self.0.plan.write().unwrap_or_else(PoisonError::into_inner);
+        // Held until the plan is changed, so that what was found by older settings never ends newer ones.
+        let mut guard = self.guard();
+        let Some(finding) = guard.observe(trial, self.0.began.elapsed()) else { return };
+        let mut plan = self.plan_to_change();
         // What was under way when it was switched off may find the same once more.
-        if plan.rolled_back.is_some() || plan.rollout() == Rollout::NOBODY {
+        if plan.rollout() == Rollout::NOBODY {
             return;
         }
         plan.rolled_back = Some(finding);
-        drop(plan);
         self.0.metrics.rolls_out(0, true);
+        drop((plan, guard));
         let why = told(&finding);
-        tracing::error!(
-            "fitted transfers do worse, so none is fitted any more: {why}; it stays so until a restart or \
-             a SIGHUP (performance.adaptive_buffers, performance.rollout)"
-        );
+        tracing::error!("fitted transfers do worse, so none is fitted any more: {why}; {UNTIL}");
     }
 }
 
@@ -212,6 +230,8 @@ pub(super) struct Course {
     client: Option<Client>,
     /// What the kernel said of its path at last.
     path: Option<PathMeasure>,
+    /// Time for which it was waited, and not for the client.
+    waited: Duration,
 }
 
 /// What was seen since the buffer was last judged.
@@ -264,12 +284,19 @@ impl Course {
         self.client = client;
     }
 
-    /// Memory was waited for.
+    /// It broke off by no doing of its client, which is not to be remembered for it.
+    pub(super) fn is_forgiven(&mut self) {
+        self.client = None;
+    }
+
+    /// Something was waited for that is not the client's: memory, or a network that settles.
     pub(super) fn waited(&mut self, time: Duration) {
+        self.waited = self.waited.saturating_add(time);
         self.window.apart = self.window.apart.saturating_add(time);
     }
 
-    /// Bytes went through; `path` is asked only when the buffer is judged.
+    /// Bytes went through; `path` is asked only once in a while, whether or not the buffer follows: what is remembered of
+    /// a client does not depend on the arm of its session.
     pub(super) fn moved(
         &mut self,
         moved: Move,
@@ -279,9 +306,6 @@ impl Course {
         let Move { bytes, device, waited } = moved;
         self.bytes = self.bytes.saturating_add(bytes);
         self.moves = self.moves.wrapping_add(1);
-        if !self.follows {
-            return;
-        }
         let window = &mut self.window;
         window.bytes = window.bytes.saturating_add(bytes);
         window.apart = window.apart.saturating_add(device).saturating_add(waited);
@@ -304,8 +328,10 @@ impl Course {
             path: path(),
         };
         self.path = measure.path;
-        self.buffer_bytes = self.tuner.0.fitting.next(self.buffer_bytes, &measure, self.bounds);
         self.window = Window::new(now);
+        if self.follows {
+            self.buffer_bytes = self.tuner.0.fitting.next(self.buffer_bytes, &measure, self.bounds);
+        }
     }
 
     /// Whether the processor time of the next write is to be measured.
@@ -341,7 +367,7 @@ impl Drop for Course {
             let buffer_bytes = self.follows.then(|| u64::try_from(self.buffer_bytes).unwrap_or(0));
             client.learn(&Lesson {
                 bytes: trial.bytes,
-                took: trial.took,
+                took: trial.took.saturating_sub(self.waited),
                 went_well: self.went_well,
                 buffer_bytes,
                 path: self.path,
@@ -350,3 +376,6 @@ impl Drop for Course {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

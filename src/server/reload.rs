@@ -4,7 +4,7 @@
 //! other key that differs is named, so that nobody believes that it holds.
 
 use crate::config::{Settings, Sources, changes, load};
-use crate::http::tuner::Tuner;
+use crate::http::tuner::{Tuner, UNTIL};
 
 use super::translate;
 
@@ -30,8 +30,8 @@ pub(super) struct Reloading<'a> {
 }
 
 impl Reloading<'_> {
-    /// Reads the settings again and gives `tuner` its part. Settings that are wrong change nothing. Reads a
-    /// file: blocking, and brief.
+    /// Reads the settings again and gives `tuner` its part. Settings that are wrong change nothing, and a rollback
+    /// is lifted only by another rollout ([`Tuner::reload`]). Reads a file: blocking, and brief.
     pub(super) fn reload(&self, tuner: &Tuner) {
         let settings = match load(self.sources) {
             Ok(settings) => settings,
@@ -49,7 +49,15 @@ impl Reloading<'_> {
         let tuning = translate::tuning(&settings);
         let rollout = tuning.rollout.get();
         tuner.reload(tuning);
-        tracing::info!(rollout, "settings were read again; {rollout} % of the sessions are fitted");
+        match tuner.rolled_back() {
+            None => tracing::info!(
+                rollout,
+                "settings were read again; {rollout} % of the sessions are fitted"
+            ),
+            Some(why) => tracing::warn!(
+                "settings were read again; still no session is fitted: {why}; {UNTIL}"
+            ),
+        }
     }
 }
 

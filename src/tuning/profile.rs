@@ -40,6 +40,30 @@ pub enum Connection {
 }
 
 impl Connection {
+    /// Every one of them, the fastest first.
+    pub const ALL: [Self; 4] = [Self::Wired, Self::Broadband, Self::Mobile, Self::Slow];
+
+    /// As metrics call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wired => "wired",
+            Self::Broadband => "broadband",
+            Self::Mobile => "mobile",
+            Self::Slow => "slow",
+        }
+    }
+
+    /// As [`Connection::measured`], of a client that was taken for `before`. Where no round trip is known this time
+    /// (short transfers are over before the kernel was asked), one that was long before still is.
+    fn judged(before: Option<Self>, rate: u64, rtt: Option<Duration>) -> Self {
+        let by_radio = Self::measured(rate, Some(Duration::MAX));
+        match rtt {
+            None if before == Some(by_radio) => by_radio,
+            None | Some(_) => Self::measured(rate, rtt),
+        }
+    }
+
     /// Judges by rate, and by the time of a round trip where it is known: a fast client whose round trips
     /// are long goes by radio.
     fn measured(rate: u64, rtt: Option<Duration>) -> Self {
@@ -73,7 +97,7 @@ pub struct Hints {
 pub struct Lesson {
     /// Bytes that went through.
     pub bytes: u64,
-    /// From its first byte to its end.
+    /// What it took, without what was waited for that is not the client's.
     pub took: Duration,
     /// Whether it ended as it should.
     pub went_well: bool,
@@ -137,7 +161,8 @@ impl ClientProfile {
         let reliability = u16::try_from(reliability).unwrap_or(1000);
         let rate = self.rate_after(lesson);
         let measured = (rate > 0).then(|| {
-            Connection::measured(rate, lesson.path.map(|path| path.rtt).or(lesson.hints.rtt))
+            let rtt = lesson.path.map(|path| path.rtt).or(lesson.hints.rtt);
+            Connection::judged(self.connection, rate, rtt)
         });
         let connection = measured.or_else(|| lesson.hints.connection());
         let chunk_bytes = match (rate, lesson.hints.rate) {
@@ -149,11 +174,18 @@ impl ClientProfile {
             transfers: self.transfers.saturating_add(1),
             rate,
             reliability,
-            connection: connection.filter(|_| rules.detects_connections),
+            connection,
             buffer_bytes: lesson.buffer_bytes.unwrap_or(self.buffer_bytes),
             chunk_bytes: if lesson.hints.saves_data { chunk_size::LEAST } else { chunk_bytes },
             seen_at: now.unix_milliseconds(),
         }
+        .under(rules)
+    }
+
+    /// As much of it as `rules` let be known.
+    #[must_use]
+    pub fn under(self, rules: &Rules) -> Self {
+        Self { connection: self.connection.filter(|_| rules.detects_connections), ..self }
     }
 
     fn rate_after(&self, lesson: &Lesson) -> u64 {
@@ -268,6 +300,20 @@ mod tests {
         assert_eq!(learned([lesson(5_000_000, true)]).connection(), Some(Connection::Broadband));
         let rules = Rules { detects_connections: false, ..RULES };
         assert_eq!(ClientProfile::new().after(&radio, now(), &rules).connection(), None);
+    }
+
+    #[test]
+    fn who_goes_by_radio_still_does_after_a_transfer_whose_round_trips_nobody_measured() {
+        let path =
+            |millis| Some(PathMeasure { rtt: Duration::from_millis(millis), delivery_rate: None });
+        let short = lesson(5_000_000, true);
+        let radio = Lesson { path: path(60), ..short };
+        let cable = Lesson { path: path(5), ..short };
+        assert_eq!(learned([radio, short, short]).connection(), Some(Connection::Mobile));
+        assert_eq!(learned([radio, short, cable]).connection(), Some(Connection::Broadband));
+        assert_eq!(learned([short, short]).connection(), Some(Connection::Broadband));
+        let faster = lesson(1_000_000_000, true);
+        assert_eq!(learned([radio, faster]).connection(), Some(Connection::Wired));
     }
 
     #[test]

@@ -48,10 +48,11 @@ test('with streaming.network_condition_monitoring = false the kernel is not aske
     withGateway({ settings: { TIDEGATE__STREAMING__NETWORK_CONDITION_MONITORING: 'false' } }, async (silent) => {
       const uploads = await Promise.all([asking, silent].map(drip));
       const looks = (gateway) => metric(gateway, 'tidegate_path_rtt_seconds_count');
-      // Both have connections that carry something; the second is as old as the first.
-      await until('a look at a connection', async () => {
+      // Both have a connection that carries something. They would look once a second, and not at the same moment:
+      // after two looks of one, the other has had its time.
+      await until('two looks at a connection', async () => {
         uploads.forEach((upload) => upload.write('x'));
-        return (await looks(asking)) > 0;
+        return (await looks(asking)) > 1;
       }, { every: 100 });
       assert.equal(await looks(silent), 0);
       uploads.forEach((upload) => upload.destroy());

@@ -138,6 +138,7 @@ impl Observer for Metrics {
 #[cfg(test)]
 mod tests {
     use crate::http::connection::OpenConnections;
+    use crate::http::metrics::Now;
 
     use super::*;
 
@@ -149,7 +150,7 @@ mod tests {
         metrics.sampled(&sample);
         metrics.sampled(&sample);
         metrics.ended(&sample);
-        let text = metrics.encode(None, Vec::new()).unwrap();
+        let text = metrics.encode(Now::default()).unwrap();
         for line in [
             "tidegate_path_rtt_seconds_bucket{le=\"0.025\"} 0",
             "tidegate_path_rtt_seconds_bucket{le=\"0.05\"} 2",

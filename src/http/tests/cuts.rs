@@ -54,3 +54,31 @@ async fn a_creation_of_which_nothing_is_kept_tells_no_address() {
     let stands = ask(&gateway, head.insert_header(("Tus-Resumable", "1.0.0"))).await;
     assert_eq!((stands.status, stands.field("upload-offset")), (200, Some("3")));
 }
+
+/// A body that falls silent behind its only piece.
+struct Silent(Option<&'static str>);
+
+impl Stream for Silent {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.take().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(Bytes::from(piece)))))
+    }
+}
+
+#[tokio::test]
+async fn what_the_gateway_breaks_off_itself_is_not_held_against_a_client() {
+    let clients = clients();
+    let known = || clients.census().values().sum::<u64>();
+    let gateway = gateway(settings()).unwrap();
+    let gateway = Data::new(gateway.get_ref().clone().remembering(clients.clone()));
+    let from = |address: &str| with_bytes("hello").peer_addr(address.parse().unwrap());
+    let app = test::init_service(App::new().configure(routes(gateway.clone()))).await;
+    assert_eq!(ask_broken(&gateway, from("192.0.2.1:80"), Some("hel")).await.status, 400);
+    assert_eq!(known(), 1, "a body that its client breaks off teaches something");
+    let payload: Pin<Box<dyn Stream<Item = _>>> = Box::pin(Silent(Some("hel")));
+    let request = from("192.0.2.2:80").to_request();
+    let (request, _) = request.replace_payload(Payload::Stream { payload });
+    let (answer, ()) = tokio::join!(test::call_service(&app, request), gateway.engine.stop());
+    assert_eq!((answer.status().as_u16(), known()), (503, 1));
+}

@@ -12,7 +12,7 @@ use crate::http::Gateway;
 use crate::http::metrics::ArmMetrics;
 use crate::http::routes::routes;
 use crate::http::tuner::{Tuner, TuningSettings};
-use crate::tuning::{Bounds, Fitted, Fitting, GuardSettings, LotKey, Measure};
+use crate::tuning::{Bounds, Fitted, Fitting, GuardSettings, LotKey, Measure, Rollout};
 
 /// Long enough to be compared.
 const FILE_BYTES: usize = 256 * 1024;
@@ -81,6 +81,11 @@ async fn a_forced_regression_is_rolled_back_within_the_window_and_stays_off_unti
         assert_eq!(course.buffer_bytes(usize::MAX), 777);
     }
     tuner.reload(halves());
+    assert!(tuner.rolled_back().is_some(), "the same settings once more decide nothing");
+    let guard = GuardSettings { margin_percent: 60, ..halves().guard };
+    tuner.reload(TuningSettings { guard, ..halves() });
+    assert!(tuner.rolled_back().is_some(), "what is compared is not what is fitted");
+    tuner.reload(TuningSettings { rollout: Rollout::percent(40), guard, ..halves() });
     assert_eq!(tuner.rolled_back(), None);
 }
 

@@ -31,7 +31,7 @@
 //! | `profiles` | what is known of clients, which has nothing to do with the rest |
 //! | `mark` | how many flushes there were, so that a loss is noticed |
 //! | `cache` | keeping sled's page cache to its size |
-//! | `snapshots` | those that a death left half-made |
+//! | `snapshots` | those that are half-made or damaged, and the log until it has opened without one |
 //! | `flush` | group commit: many waiters, one flush |
 //! | `ahead` | room for the log, taken before it is needed |
 

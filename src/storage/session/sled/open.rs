@@ -16,7 +16,8 @@ use super::ahead::{self, Ahead};
 use super::doubt;
 use super::flush::Flush;
 use super::mark::{Behind, Beside, Mark};
-use super::{SledSettings, border, mark, snapshots};
+use super::snapshots::{self, Damaged};
+use super::{SledSettings, border, mark};
 
 /// How long opening waits for another user of the database to let go …
 const LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -106,21 +107,16 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     create(path).map_err(unusable)?;
     ahead::give_back(path);
     doubt::clear_up(path).map_err(unusable)?;
-    snapshots::remove_unfinished(path).map_err(unusable)?;
+    // Without syncs there is no mark to tell what a log without its snapshot has lost.
+    let tells = settings.sync || settings.salvage;
+    let damaged = if tells { Damaged::SetAside } else { Damaged::Refused };
+    snapshots::prepare(path, damaged).map_err(unusable)?;
     // sled panics on some kinds of damage instead of returning an error.
     let attempt =
         || border::caught(|| patient(|| trees(settings)).map_err(|error| refused(path, error)));
     let opened = match attempt() {
         Err(_) if settings.salvage => {
-            ignore_what_is_not_the_log(path).map_err(unusable)?;
-            attempt()
-        }
-        // Without syncs there is no mark to tell what a log without its snapshot has lost.
-        Err(error)
-            if settings.sync
-                && is_damage(&error)
-                && snapshots::remove_all(path).map_err(unusable)? =>
-        {
+            ignore_settings(path).map_err(unusable)?;
             attempt()
         }
         Err(StorageError::NoRoom) => {
@@ -140,6 +136,9 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     if let Err(Behind { known, were }) = mark.agrees().map_err(unusable)? {
         return Err(SledTrouble::Behind { known, were }.into());
     }
+    if !settings.salvage {
+        snapshots::let_go(path).map_err(unusable)?;
+    }
     // Also where commits do not wait for the device: without its settings the database would not
     // open again after a power cut.
     let log = settle(path).inspect_err(|_| doubt::raise(path)).map_err(unusable)?;
@@ -153,25 +152,16 @@ fn create(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn is_damage(error: &StorageError) -> bool {
-    let StorageError::Database(source) = error else { return false };
-    matches!(source.downcast_ref(), Some(SledTrouble::Damaged(_)))
-}
-
-/// Renames what sled makes anew from its log: a damaged snapshot keeps it from opening a log that is sound.
+/// Renames sled's settings, which it makes anew: damaged ones keep it from opening a log that is sound.
 #[expect(
     clippy::disallowed_methods,
     reason = "in a database that was set aside; after a power cut the doctor does it again"
 )]
-fn ignore_what_is_not_the_log(path: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == "conf" || name.starts_with("snap.") {
-            std::fs::rename(entry.path(), path.join(format!("ignored-{name}")))?;
-        }
+fn ignore_settings(path: &Path) -> io::Result<()> {
+    match std::fs::rename(path.join("conf"), path.join("ignored-conf")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// Opens again for a moment while the lock is held: by a process that is just ending, or by a
@@ -207,11 +197,13 @@ fn trees(settings: &SledSettings) -> sled::Result<(Db, [Tree; 6])> {
 }
 
 /// Syncs what opening created, names included; returns a handle on sled's log.
+///
+/// Names first: sled has given back segments that only the snapshot before this one needs.
 fn settle(path: &Path) -> io::Result<File> {
+    File::open(path)?.sync_all()?;
     let log = File::open(path.join("db"))?;
     log.sync_all()?;
     File::open(path.join("conf"))?.sync_all()?;
-    File::open(path)?.sync_all()?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         File::open(parent)?.sync_all()?;
     }
