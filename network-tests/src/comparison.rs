@@ -77,7 +77,7 @@ impl Score {
             return format!(
                 "| {name} | {notices} | 0 of {} |{}",
                 self.failures.len(),
-                " – |".repeat(11)
+                " – |".repeat(12)
             );
         }
         let times = |of: fn(&Switch) -> Duration| {
