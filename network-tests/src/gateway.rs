@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Server};
 use crate::trouble::Trouble;
 
 /// A start that takes longer has failed.
@@ -163,7 +163,7 @@ impl Gateway {
                 return Ok(began.elapsed());
             }
             if began.elapsed() > bound {
-                let open = lab.connections("sport = :8080")?;
+                let open = lab.connections(Server::GATEWAY, "")?;
                 let files = self.open_files().join("\n");
                 let text = format!(
                     "after {bound:?} it holds {held:?}, before {before:?}\n{open}\n{files}"

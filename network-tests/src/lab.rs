@@ -25,6 +25,41 @@ pub const BY_A: &str = "10.71.0.2:8080";
 /// The gateway by the path that stays.
 pub const BY_B: &str = "10.71.1.2:8080";
 
+/// A server at the far end of the paths, by the port that it listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    port: u16,
+}
+
+impl Server {
+    /// The gateway.
+    pub const GATEWAY: Self = Self { port: 8080 };
+
+    /// The one beside it that is `nth`, from 1 on.
+    #[must_use]
+    pub const fn beside_the_gateway(nth: u16) -> Self {
+        Self { port: Self::GATEWAY.port.saturating_add(nth) }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        self.port
+    }
+
+    /// It by the path that is cut.
+    #[must_use]
+    pub fn by_a(self) -> String {
+        format!("10.71.0.2:{}", self.port)
+    }
+
+    /// It by the path that stays.
+    #[must_use]
+    pub fn by_b(self) -> String {
+        format!("10.71.1.2:{}", self.port)
+    }
+}
+
 /// Longest wait for a namespace.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -113,18 +148,19 @@ impl Lab {
         })
     }
 
-    /// Bytes from our `port` that the gateway's kernel has, and that the gateway has not read yet.
+    /// Bytes from our `port` that the server's kernel has, and that the server has not read yet.
     ///
     /// # Errors
     ///
     /// [`Trouble::System`] if the kernel cannot be asked.
-    pub fn unread(&self, port: u16) -> Result<u64, Trouble> {
+    pub fn unread(&self, server: Server, port: u16) -> Result<u64, Trouble> {
         let table = self.there(|| fs::read_to_string("/proc/thread-self/net/tcp"))?;
-        let peer = format!(":{port:04X}");
+        let (its, ours) = (format!(":{:04X}", server.port), format!(":{port:04X}"));
         let found = table.lines().find_map(|line| {
-            let mut fields = line.split_whitespace().skip(2);
-            let theirs = fields.next().is_some_and(|address| address.ends_with(&peer));
-            let queues = fields.nth(1).filter(|_| theirs)?;
+            let mut fields = line.split_whitespace().skip(1);
+            let is_its = fields.next()?.ends_with(&its);
+            let is_ours = fields.next()?.ends_with(&ours);
+            let queues = fields.nth(1).filter(|_| is_its && is_ours)?;
             u64::from_str_radix(queues.split_once(':')?.1, 16).ok()
         });
         Ok(found.unwrap_or(0))
@@ -190,14 +226,14 @@ impl Lab {
         passes()
     }
 
-    /// Bytes that reached the gateway's kernel on the connection from our `port`; `None` if that
+    /// Bytes that reached the server's kernel on the connection from our `port`; `None` if that
     /// connection is gone.
     ///
     /// # Errors
     ///
     /// [`Trouble::System`] if the kernel cannot be asked.
-    pub fn arrived(&self, port: u16) -> Result<Option<u64>, Trouble> {
-        let text = self.connections(&format!("dport = :{port}"))?;
+    pub fn arrived(&self, server: Server, port: u16) -> Result<Option<u64>, Trouble> {
+        let text = self.connections(server, &format!("and dport = :{port}"))?;
         let count = text.split_once("bytes_received:").and_then(|(_, rest)| {
             let digits = rest.split(|digit: char| !digit.is_ascii_digit()).next()?;
             digits.parse().ok()
@@ -206,14 +242,15 @@ impl Lab {
         Ok(if text.trim().is_empty() { None } else { Some(count.unwrap_or(0)) })
     }
 
-    /// The gateway's connections that `filter` lets through, as `ss` shows them.
+    /// The server's connections that `filter` (`and ..`) lets through, as `ss` shows them; all if it is empty.
     ///
     /// # Errors
     ///
     /// [`Trouble::System`] if the kernel cannot be asked.
-    pub fn connections(&self, filter: &str) -> Result<String, Trouble> {
+    pub fn connections(&self, server: Server, filter: &str) -> Result<String, Trouble> {
         let mut ss = self.beside_the_gateway("ss");
-        ss.args(["-tinHO", "state", "connected", "sport = :8080 and"]).arg(filter);
+        let filter = format!("sport = :{} {filter}", server.port);
+        ss.args(["-tinHO", "state", "connected", filter.trim()]);
         let output = ss.output().map_err(Trouble::system("running ss (iproute2)"))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -6,23 +6,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use network_tests::comparison::in_turns;
 use network_tests::gateway::{Gateway, Held};
-use network_tests::lab::{Cut, Lab};
+use network_tests::lab::{Cut, Lab, Server};
 use network_tests::moved::{self, Moved};
+use network_tests::peer::{Peer, Recipe};
 use network_tests::phase::{Ending, Phase, vanish};
 use network_tests::resume::Kind;
+use network_tests::returning::AT_ONCE;
 use network_tests::slow;
-use network_tests::switch::{Plan, switch};
+use network_tests::switch::{NOTICES, Plan, cut_of, switch};
 use network_tests::tally::{HEAD, Tally};
 use network_tests::trouble::Trouble;
-
-/// When clients notice that their link is dead.
-const NOTICES: [(&str, Duration); 4] = [
-    ("0 ms", Duration::ZERO),
-    ("10 ms", Duration::from_millis(10)),
-    ("50 ms", Duration::from_millis(50)),
-    ("1 s", Duration::from_secs(1)),
-];
 
 /// What a gateway may hold longer than the link lives: its bounds, and then some.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
@@ -72,6 +67,11 @@ struct Arguments {
     /// Only what happens when the gateway's own address goes, and when a client is silent.
     #[arg(long)]
     moves: bool,
+    /// Only the switch, beside another tus server and in turns with it: what it is called, and how it is
+    /// started. {port} stands for the port to listen on, on all addresses, {dir} for an empty directory;
+    /// its endpoint has to be /files. May be given several times.
+    #[arg(long, value_name = "NAME=COMMAND", conflicts_with = "moves")]
+    peer: Vec<Recipe>,
     /// The first seed; the switches count on from it.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
@@ -98,6 +98,9 @@ fn judge(arguments: &Arguments, out: &mut impl Write) -> Result<bool, Trouble> {
     let lab = Lab::build()?;
     if arguments.moves {
         return moving(arguments, &lab, out);
+    }
+    if !arguments.peer.is_empty() {
+        return beside_others(arguments, &lab, out);
     }
     let switched = switches(arguments, &lab, out)?;
     let moved = moving(arguments, &lab, out)?;
@@ -251,9 +254,11 @@ fn tell(out: &mut impl Write, text: &str) {
 fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
     let say = Trouble::system("writing the result");
     let gateway = Gateway::start(lab, &arguments.binary, &[])?;
+    let server = Server::GATEWAY;
     // What the first uploads make it open for good does not count.
     for (seed, kind) in (u64::MAX - 9..).zip(Kind::ALL) {
-        switch(lab, &Plan { kind, cut: Cut::AtTheClient, notices_after: Duration::ZERO, seed })?;
+        let (cut, notices_after) = (Cut::AtTheClient, Duration::ZERO);
+        switch(lab, &Plan { server, kind, cut, notices_after, delays: AT_ONCE, seed })?;
     }
     let before = gateway.held(lab)?;
     let (mut all, mut rows, mut seed) = (Tally::default(), Vec::new(), arguments.seed);
@@ -261,8 +266,8 @@ fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bo
         for (notices, notices_after) in NOTICES {
             let mut tally = Tally::default();
             for round in 0..arguments.switches {
-                let cut = if round % 2 == 0 { Cut::InTheMiddle } else { Cut::AtTheClient };
-                let plan = Plan { kind, cut, notices_after, seed };
+                let (cut, delays) = (cut_of(round), AT_ONCE);
+                let plan = Plan { server, kind, cut, notices_after, delays, seed };
                 let said = |error| gateway.failed(&format!("SEED={seed} {plan:?}: {error}"));
                 tally.add(switch(lab, &plan).map_err(said)?);
                 seed = seed.wrapping_add(1);
@@ -279,6 +284,11 @@ fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bo
         out,
         "everything was given back {settled:?} after the last switch; {errors} answers of 5xx"
     );
+    Ok(is_good(arguments, &all, out) && errors == 0)
+}
+
+/// Whether the gateway's switches are as they have to be.
+fn is_good(arguments: &Arguments, all: &Tally, out: &mut impl Write) -> bool {
     let late = all.percentile(99) > Duration::from_millis(arguments.p99_at_most);
     if late {
         let _ = writeln!(
@@ -292,5 +302,27 @@ fn switches(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bo
     if !all.counts_what_was_read() {
         tell(out, "bytes that the gateway had read did not count");
     }
-    Ok(!late && !twice && errors == 0 && all.counts_what_was_read())
+    !late && !twice && all.counts_what_was_read()
+}
+
+/// The switch by tus, of the gateway and of others, in turns. The gateway alone is judged.
+fn beside_others(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
+    let gateway = Gateway::start(lab, &arguments.binary, &[])?;
+    let (mut parties, mut others) = (vec![("Tidegate".to_owned(), Server::GATEWAY)], Vec::new());
+    for (recipe, nth) in arguments.peer.iter().zip(1..) {
+        let server = Server::beside_the_gateway(nth);
+        others.push(Peer::start(lab, recipe, server)?);
+        parties.push((recipe.name().to_owned(), server));
+    }
+    let extent = (arguments.switches, arguments.seed);
+    let scores = in_turns(lab, &parties, extent, |row| tell(out, row))?;
+    for score in &scores {
+        score.failures().iter().chain(score.costly()).for_each(|text| tell(out, text));
+    }
+    let errors = gateway.server_errors(lab)?;
+    tell(out, &format!("{errors} answers of 5xx by the gateway"));
+    let right = scores.first().is_some_and(|ours| {
+        ours.failures().is_empty() && is_good(arguments, ours.completed(), out)
+    });
+    Ok(right && errors == 0)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use conformance_tests::wire::Connection;
 
 use crate::gateway::Gateway;
-use crate::lab::{BY_B, Cut, Lab};
+use crate::lab::{BY_B, Cut, Lab, Server};
 use crate::resume::{Kind, Upload, ask_once, connect};
 use crate::trouble::Trouble;
 use crate::writer::{Progress, send_steadily};
@@ -75,7 +75,7 @@ fn while_sending(
     gateway.reaches(lab, "tidegate_transfers_running", |running| running == all, STEP)?;
     let port = progress.port.load(Ordering::Relaxed);
     until(|| progress.given.load(Ordering::Relaxed) > 1024 * 1024)?;
-    let had = lab.arrived(port)?.unwrap_or(0);
+    let had = lab.arrived(Server::GATEWAY, port)?.unwrap_or(0);
     // Before, so that what the command itself takes makes the times longer and never shorter.
     let gone = Instant::now();
     lab.address_goes()?;

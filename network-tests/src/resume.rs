@@ -10,7 +10,7 @@ use conformance_tests::wire::{Answer, Connection, Limits, Request};
 use serde_json::Value;
 
 use crate::gateway::SLOT_SECRET;
-use crate::lab::BY_B;
+use crate::lab::Server;
 use crate::trouble::Trouble;
 
 /// Bytes of a chunk.
@@ -47,6 +47,7 @@ impl Kind {
 /// One upload.
 #[derive(Clone, Debug)]
 pub struct Upload {
+    server: Server,
     kind: Kind,
     /// Where it is: a path, with the token of a slot; for chunks the name of the session.
     place: String,
@@ -54,7 +55,7 @@ pub struct Upload {
     pub bytes: Vec<u8>,
 }
 
-/// A connection to the gateway.
+/// A connection to a server.
 ///
 /// # Errors
 ///
@@ -64,14 +65,13 @@ pub fn connect(address: &str, step: Duration) -> Result<Connection, Trouble> {
     Ok(Connection::open(address, limits)?)
 }
 
-/// Sends a request on an open connection, and reads the answer.
+/// Sends the gateway a request on an open connection, and reads the answer.
 ///
 /// # Errors
 ///
 /// [`Trouble::Wire`] if there is none.
 pub fn ask(connection: &mut Connection, request: &Request) -> Result<Answer, Trouble> {
-    connection.send_request(request, BY_B, &[])?;
-    Ok(connection.answer(request.method())?)
+    ask_of(Server::GATEWAY, connection, request)
 }
 
 /// The same on a connection of its own, by the path that stays.
@@ -80,21 +80,43 @@ pub fn ask(connection: &mut Connection, request: &Request) -> Result<Answer, Tro
 ///
 /// As [`ask`].
 pub fn ask_once(request: &Request) -> Result<Answer, Trouble> {
-    ask(&mut connect(BY_B, STEP)?, request)
+    ask_once_of(Server::GATEWAY, request)
+}
+
+fn ask_of(
+    server: Server,
+    connection: &mut Connection,
+    request: &Request,
+) -> Result<Answer, Trouble> {
+    connection.send_request(request, &server.by_b(), &[])?;
+    Ok(connection.answer(request.method())?)
+}
+
+fn ask_once_of(server: Server, request: &Request) -> Result<Answer, Trouble> {
+    ask_of(server, &mut connect(&server.by_b(), STEP)?, request)
 }
 
 impl Upload {
-    /// Makes an upload of `length` bytes. Nothing of it is sent.
+    /// Makes an upload of `length` bytes on the gateway. Nothing of it is sent.
     ///
     /// # Errors
     ///
     /// [`Trouble`] if the gateway does not make it.
     pub fn new(kind: Kind, seed: u64, length: usize) -> Result<Self, Trouble> {
+        Self::on(Server::GATEWAY, kind, seed, length)
+    }
+
+    /// Makes an upload of `length` bytes on `server`. Nothing of it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`] if the server does not make it.
+    pub fn on(server: Server, kind: Kind, seed: u64, length: usize) -> Result<Self, Trouble> {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let bytes = letters(seed, length);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let place = match kind {
-            Kind::Patch => created(length)?,
+            Kind::Patch => created(server, length)?,
             Kind::Slot => {
                 let name = format!("{number}/file.bin");
                 let signed = format!("{name}\0{length}\0image/png");
@@ -104,7 +126,31 @@ impl Upload {
             }
             Kind::Chunks => format!("lab-{number}"),
         };
-        Ok(Self { kind, place, bytes })
+        Ok(Self { server, kind, place, bytes })
+    }
+
+    /// Where it is made.
+    #[must_use]
+    pub const fn server(&self) -> Server {
+        self.server
+    }
+
+    /// Sends its server a request on an open connection, and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`].
+    pub fn ask(&self, connection: &mut Connection, request: &Request) -> Result<Answer, Trouble> {
+        ask_of(self.server, connection, request)
+    }
+
+    /// The same on a connection of its own, by the path that stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`].
+    pub fn ask_once(&self, request: &Request) -> Result<Answer, Trouble> {
+        ask_once_of(self.server, request)
     }
 
     /// What its first writer sends, one request after the other: heads that announce a body, and
@@ -202,9 +248,9 @@ impl Upload {
         let path = match self.kind {
             Kind::Patch => self.place.clone(),
             Kind::Slot => self.place.split('?').next().unwrap_or_default().to_owned(),
-            Kind::Chunks => url_of(&ask_once(&self.question())?.response.body)?,
+            Kind::Chunks => url_of(&self.ask_once(&self.question())?.response.body)?,
         };
-        let answer = ask_once(&Request::new("GET", &path))?;
+        let answer = self.ask_once(&Request::new("GET", &path))?;
         if answer.response.head.status != 200 || answer.response.body != self.bytes {
             let line = &answer.response.head.line;
             return Err(Trouble::wrong(format!("{path} is not what was sent: {line}")));
@@ -213,12 +259,15 @@ impl Upload {
     }
 }
 
-fn created(length: usize) -> Result<String, Trouble> {
+fn created(server: Server, length: usize) -> Result<String, Trouble> {
     let request = Request::tus("POST", "/files").with("Upload-Length", length.to_string());
-    let answer = ask_once(&request)?;
+    let answer = ask_once_of(server, &request)?;
     let location = answer.response.head.headers.get("Location");
     let path = location.and_then(|place| Some(place.get(place.find("/files/")?..)?.to_owned()));
-    path.ok_or_else(|| Trouble::wrong(format!("no upload was made: {answer:?}")))
+    path.ok_or_else(|| {
+        let line = &answer.response.head.line;
+        Trouble::wrong(format!("no upload was made below /files: {line}, Location {location:?}"))
+    })
 }
 
 fn missing_ranges(body: &[u8]) -> Option<Vec<Range<usize>>> {
@@ -244,7 +293,12 @@ mod tests {
 
     #[test]
     fn ranges_are_cut_where_chunks_end() {
-        let upload = Upload { kind: Kind::Chunks, place: String::new(), bytes: vec![0; 3 * CHUNK] };
+        let upload = Upload {
+            server: Server::GATEWAY,
+            kind: Kind::Chunks,
+            place: String::new(),
+            bytes: vec![0; 3 * CHUNK],
+        };
         let cut: Vec<_> = upload.chunks(&(CHUNK / 2..2 * CHUNK + 7)).collect();
         assert_eq!(cut, [CHUNK / 2..CHUNK, CHUNK..2 * CHUNK, 2 * CHUNK..2 * CHUNK + 7]);
     }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use conformance_tests::content::Numbers;
 
-use crate::lab::{BY_B, Cut, Lab};
-use crate::resume::{Kind, Upload, ask, ask_once, connect};
+use crate::lab::{Cut, Lab, Server};
+use crate::resume::{Kind, Upload};
+use crate::returning::{Continued, Delays, Refusals, Returning};
 use crate::trouble::Trouble;
 use crate::writer::{Progress, Sent, send_steadily};
 
@@ -17,44 +18,64 @@ const LENGTH: usize = 2 * 1024 * 1024;
 const IN_HAND: u64 = 256 * 1024;
 /// Nothing takes longer on the path that stays.
 const STEP: Duration = Duration::from_secs(30);
-/// Most rounds of asking and sending until the upload is whole.
-const ROUNDS: usize = 5;
+
+/// When clients notice that their link is dead.
+pub const NOTICES: [(&str, Duration); 4] = [
+    ("0 ms", Duration::ZERO),
+    ("10 ms", Duration::from_millis(10)),
+    ("50 ms", Duration::from_millis(50)),
+    ("1 s", Duration::from_secs(1)),
+];
+
+/// Where the link is cut in one round of several.
+#[must_use]
+pub const fn cut_of(round: u64) -> Cut {
+    if round.is_multiple_of(2) { Cut::InTheMiddle } else { Cut::AtTheClient }
+}
 
 /// What is tried.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    /// Who is sent to.
+    pub server: Server,
     /// How the upload is sent.
     pub kind: Kind,
     /// Where the link is cut.
     pub cut: Cut,
     /// When the client notices, counted from the cut.
     pub notices_after: Duration,
+    /// What the client does if it is refused.
+    pub delays: Delays,
     /// Chooses the content, and the moment of the cut.
     pub seed: u64,
 }
 
 /// How it went.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Switch {
     /// From the client's first packet on the new path (before `connect`) to the whole answer that
     /// tells where the upload stands.
     pub took: Duration,
-    /// Bytes of bodies that had reached the gateway's kernel by the dead path; `None` if the kernel
-    /// does not tell any more, because the gateway gave up the connection with bytes unread.
+    /// From that packet to the answer that the rest was taken.
+    pub through: Duration,
+    /// Bytes of bodies that had reached the server's kernel by the dead path; `None` if the kernel
+    /// does not tell any more, because the server gave up the connection with bytes unread.
     pub arrived: Option<u64>,
-    /// Bytes of these, and of heads, that the gateway had not read a moment before it was asked: on a
+    /// Bytes of these, and of heads, that the server had not read a moment before it was asked: on a
     /// machine where it has to wait for a processor.
     pub unread: u64,
     /// Of those that had arrived, how many the first answer did not count.
     pub unaccounted: Option<u64>,
     /// Bytes of bodies that were sent by the new path.
     pub sent_again: u64,
+    /// Questions by the new path that were refused; in the gateway's own measure there are none.
+    pub asked_again: Refusals,
     /// Requests by the new path that were refused because the upload stood elsewhere.
-    pub refused: u64,
+    pub refused: Refusals,
 }
 
 impl Switch {
-    /// Bytes that reached the gateway by one path and were sent by the other, too.
+    /// Bytes that reached the server by one path and were sent by the other, too.
     #[must_use]
     pub fn twice(&self) -> Option<u64> {
         let whole = u64::try_from(LENGTH).unwrap_or(u64::MAX);
@@ -74,7 +95,7 @@ impl Switch {
 ///
 /// [`Trouble`] if the upload is not whole in the end, byte for byte.
 pub fn switch(lab: &Lab, plan: &Plan) -> Result<Switch, Trouble> {
-    let upload = Upload::new(plan.kind, plan.seed, LENGTH)?;
+    let upload = Upload::on(plan.server, plan.kind, plan.seed, LENGTH)?;
     let progress = Progress::default();
     let switched = thread::scope(|scope| {
         let writer = scope.spawn(|| send_steadily(&upload, &progress));
@@ -90,23 +111,12 @@ pub fn switch(lab: &Lab, plan: &Plan) -> Result<Switch, Trouble> {
     Ok(switched)
 }
 
-/// What the client knows once it is through.
-struct Continued {
-    took: Duration,
-    /// What the gateway had not read when it was asked.
-    unread: u64,
-    /// What was missing when it asked first.
-    missing: u64,
-    sent_again: u64,
-    refused: u64,
-}
-
 fn cut_and_continue(
     lab: &Lab,
     plan: &Plan,
     upload: &Upload,
     progress: &Progress,
-) -> Result<Continued, Trouble> {
+) -> Result<(u64, Continued), Trouble> {
     let mut numbers = Numbers::seeded(plan.seed);
     let enough = numbers.below(length(LENGTH * 3 / 4)).saturating_add(1);
     let until = Instant::now() + STEP;
@@ -122,52 +132,22 @@ fn cut_and_continue(
         reason = "how late a client notices is what is tried here"
     )]
     thread::sleep(plan.notices_after);
-    let unread = lab.unread(progress.port.load(Ordering::Relaxed))?;
-    let asked = Instant::now();
-    let mut connection = connect(BY_B, STEP)?;
-    let answer = ask(&mut connection, &upload.question())?;
-    let took = asked.elapsed();
-    progress.stop.store(true, Ordering::Relaxed);
-    let mut ranges = upload.missing(&answer)?;
-    let missing = ranges.iter().map(|range| length(range.len())).sum();
-    let mut continued = Continued { took, unread, missing, sent_again: 0, refused: 0 };
-    for _ in 0..ROUNDS {
-        for request in ranges.iter().flat_map(|range| upload.rest(range)) {
-            let bytes = request.field("Content-Length").map(String::from_utf8_lossy);
-            let bytes = bytes.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-            continued.sent_again = continued.sent_again.saturating_add(bytes);
-            match ask(&mut connection, &request).map(|answer| answer.response.head) {
-                Ok(head) if (200..300).contains(&head.status) => {}
-                Ok(head) if ![409, 423].contains(&head.status) => {
-                    return Err(Trouble::wrong(format!("the rest is refused: {}", head.line)));
-                }
-                // It stands elsewhere; or it was there already, and the gateway hung up on the body.
-                Ok(_) | Err(Trouble::Wire(_)) => {
-                    continued.refused = continued.refused.saturating_add(1);
-                    connection = connect(BY_B, STEP)?;
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        ranges = upload.missing(&ask_once(&upload.question())?)?;
-        if ranges.iter().all(std::ops::Range::is_empty) {
-            return Ok(continued);
-        }
-    }
-    Err(Trouble::wrong(format!("after {ROUNDS} rounds {ranges:?} are missing")))
+    let unread = lab.unread(plan.server, progress.port.load(Ordering::Relaxed))?;
+    let returning = Returning::new(upload, plan.delays);
+    let continued = returning.goes_on(|| progress.stop.store(true, Ordering::Relaxed))?;
+    Ok((unread, continued))
 }
 
 fn account(
     lab: &Lab,
     upload: &Upload,
-    continued: Continued,
+    (unread, continued): (u64, Continued),
     sent: Sent,
 ) -> Result<Switch, Trouble> {
     let port = sent.connection.local_port();
-    let arrived = port.map_or(Ok(None), |port| lab.arrived(port))?;
+    let arrived = port.map_or(Ok(None), |port| lab.arrived(upload.server(), port))?;
     let arrived = arrived.map(|bytes| sent.body_bytes(bytes));
-    let Continued { took, unread, missing, sent_again, refused } = continued;
+    let Continued { took, through, missing, sent_again, asked_again, refused } = continued;
     let counted = length(upload.bytes.len()).saturating_sub(missing);
     // Into the void, as the socket of a phone that changed networks.
     sent.connection.reset()?;
@@ -176,7 +156,7 @@ fn account(
         return Err(Trouble::wrong(text));
     }
     let unaccounted = arrived.map(|arrived| arrived.saturating_sub(counted));
-    Ok(Switch { took, arrived, unread, unaccounted, sent_again, refused })
+    Ok(Switch { took, through, arrived, unread, unaccounted, sent_again, asked_again, refused })
 }
 
 fn length(bytes: usize) -> u64 {

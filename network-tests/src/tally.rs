@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::returning::Refusals;
 use crate::switch::Switch;
 
 /// Head of the table that [`Tally::row`] fills.
@@ -27,10 +28,22 @@ impl Tally {
         self.switches.extend(&other.switches);
     }
 
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.switches.len()
+    }
+
     /// The time that `percent` of the switches took at most.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Duration {
-        let mut times: Vec<_> = self.switches.iter().map(|switch| switch.took).collect();
+        self.percentile_of(percent, |switch| switch.took)
+    }
+
+    /// The same of another time.
+    #[must_use]
+    pub fn percentile_of(&self, percent: usize, time: impl Fn(&Switch) -> Duration) -> Duration {
+        let mut times: Vec<_> = self.switches.iter().map(time).collect();
         times.sort();
         let rank = times.len().saturating_mul(percent).div_ceil(100).saturating_sub(1);
         times.get(rank).copied().unwrap_or_default()
@@ -40,6 +53,24 @@ impl Tally {
     #[must_use]
     pub fn twice(&self) -> u64 {
         self.switches.iter().filter_map(Switch::twice).sum()
+    }
+
+    /// Of the bytes that had arrived, how many the first answers did not count.
+    #[must_use]
+    pub fn unaccounted(&self) -> u64 {
+        self.switches.iter().filter_map(|switch| switch.unaccounted).sum()
+    }
+
+    /// Bytes that had not been read a moment before the servers were asked.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        self.switches.iter().map(|switch| switch.unread).sum()
+    }
+
+    /// Refusals of one sort, over all switches.
+    #[must_use]
+    pub fn refusals(&self, of: impl Fn(&Switch) -> Refusals) -> Refusals {
+        self.switches.iter().map(of).fold(Refusals::default(), Refusals::and)
     }
 
     /// Whether in every switch each byte counted that the gateway had read.
@@ -58,9 +89,9 @@ impl Tally {
     #[must_use]
     pub fn row(&self, name: &str, notices: &str) -> String {
         let milliseconds = |percent| self.percentile(percent).as_secs_f64() * 1000.0;
-        let unaccounted: u64 = self.switches.iter().filter_map(|switch| switch.unaccounted).sum();
-        let unread: u64 = self.switches.iter().map(|switch| switch.unread).sum();
-        let refused: u64 = self.switches.iter().map(|switch| switch.refused).sum();
+        let unread = self.unread();
+        let (unaccounted, refused) =
+            (self.unaccounted(), self.refusals(|switch| switch.refused).all());
         format!(
             "| {name} | {notices} | {} | {:.1} ms | {:.1} ms | {:.1} ms | {unaccounted} B | {unread} B | {} B | {refused} | {} |",
             self.switches.len(),
@@ -82,8 +113,7 @@ mod tests {
         let mut tally = Tally::default();
         assert_eq!(tally.percentile(99), Duration::ZERO);
         for took in (1..=200).rev().map(Duration::from_millis) {
-            let (arrived, unaccounted) = (Some(0), Some(0));
-            tally.add(Switch { took, arrived, unread: 0, unaccounted, sent_again: 0, refused: 0 });
+            tally.add(Switch { took, ..Switch::default() });
         }
         let of = |percent| tally.percentile(percent).as_millis();
         assert_eq!((of(50), of(99), of(100)), (100, 198, 200));

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use conformance_tests::wire::Connection;
 
-use crate::lab::BY_A;
 use crate::resume::{Upload, connect};
 use crate::trouble::Trouble;
 
@@ -55,10 +54,11 @@ pub struct Progress {
 ///
 /// [`Trouble`] if the connection cannot be made, or a request is refused.
 pub fn send_steadily(upload: &Upload, progress: &Progress) -> Result<Sent, Trouble> {
-    let mut sent = Sent { connection: connect(BY_A, STEP)?, layout: Vec::new() };
+    let by_a = upload.server().by_a();
+    let mut sent = Sent { connection: connect(&by_a, STEP)?, layout: Vec::new() };
     progress.port.store(sent.connection.local_port().unwrap_or(0), Ordering::Relaxed);
     for (request, range) in upload.requests() {
-        let head = request.encode_head(BY_A, &[]);
+        let head = request.encode_head(&by_a, &[]);
         let body = upload.bytes.get(range).unwrap_or_default();
         sent.layout.push((length(head.len()), length(body.len())));
         let pieces = std::iter::once(head.as_slice()).chain(body.chunks(PIECE));
