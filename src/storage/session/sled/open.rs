@@ -110,8 +110,7 @@ pub(super) fn open(settings: &SledSettings) -> Result<Opened, StorageError> {
     // Without syncs there is no mark to tell what a log without its snapshot has lost.
     let tells = settings.sync || settings.salvage;
     let damaged = if tells { Damaged::SetAside } else { Damaged::Refused };
-    // If it is still in use then, opening it will say so.
-    until(LOCK_WAIT, || snapshots::prepare(path, damaged)).map_err(unusable)?;
+    prepare(path, damaged).map_err(unusable)?;
     // sled panics on some kinds of damage instead of returning an error.
     let attempt =
         || border::caught(|| patient(|| trees(settings)).map_err(|error| refused(path, error)));
@@ -168,21 +167,24 @@ fn ignore_settings(path: &Path) -> io::Result<()> {
 /// Opens again for a moment while the lock is held: by a process that is just ending, or by a
 /// thread of sled that has not yet let go of a database which this process closed.
 fn patient<T>(open: impl Fn() -> sled::Result<T>) -> sled::Result<T> {
-    let mut last = None;
-    let opened = until(LOCK_WAIT, || {
-        let opened = open();
-        let is_locked = matches!(&opened, Err(sled::Error::Io(error)) if is_lock(error));
-        last = Some(opened);
-        Ok::<_, sled::Error>(!is_locked)
-    });
-    opened.and_then(|()| last.unwrap_or_else(open))
+    let deadline = Instant::now().checked_add(LOCK_WAIT);
+    loop {
+        match open() {
+            Err(sled::Error::Io(error))
+                if is_lock(&error) && deadline.is_some_and(|end| Instant::now() < end) =>
+            {
+                // Nobody tells when a lock is released; nobody wakes this thread earlier either.
+                thread::park_timeout(LOCK_POLL);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
-/// Tries until it is done, or the time is over.
-fn until<E>(time: Duration, mut is_done: impl FnMut() -> Result<bool, E>) -> Result<(), E> {
-    let deadline = Instant::now().checked_add(time);
-    while !is_done()? && deadline.is_some_and(|end| Instant::now() < end) {
-        // Nobody tells when a lock is released; nobody wakes this thread earlier either.
+/// As [`patient`], for what comes before. If it stays in use, opening it will say so.
+fn prepare(path: &Path, damaged: Damaged) -> io::Result<()> {
+    let deadline = Instant::now().checked_add(LOCK_WAIT);
+    while !snapshots::prepare(path, damaged)? && deadline.is_some_and(|end| Instant::now() < end) {
         thread::park_timeout(LOCK_POLL);
     }
     Ok(())
