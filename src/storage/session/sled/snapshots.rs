@@ -255,6 +255,7 @@ mod tests {
         };
         for run in 0..24_u8 {
             let database = open(directory.path());
+            let_go(directory.path()).unwrap();
             for step in 0..(20 + usize::from(run) * 377 % 900) {
                 // So few pages that a segment is soon without any that counts.
                 database.insert([step as u8 % 4], vec![run; 100 + step * 97 % 400]).unwrap();
