@@ -10,6 +10,9 @@ use crate::resume::{Kind, Upload, ask_once, connect};
 use crate::trouble::Trouble;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Between two bytes of a body that is to be ended: off the beat of a gateway that looks once a second, so that none
+/// comes in the moment it is ended.
+const OFF_BEAT: Duration = Duration::from_millis(700);
 const STEP: Duration = Duration::from_secs(30);
 /// Bytes of a file that others send and fetch.
 const LENGTH: usize = 8 * 1024 * 1024;
@@ -40,7 +43,7 @@ pub fn is_waited_for(seconds: usize) -> Result<(), Trouble> {
     upload.is_whole()
 }
 
-/// Sends one byte a second until the gateway, which has a minimum rate, ends that. Says after how
+/// Sends a byte now and then until the gateway, which has a minimum rate, ends that. Says after how
 /// long, and that every byte counts.
 ///
 /// # Errors
@@ -53,7 +56,7 @@ pub fn is_ended(bound: Duration) -> Result<Duration, Trouble> {
     for byte in upload.bytes.chunks(1).take(seconds) {
         connection.send(byte)?;
         sent = sent.saturating_add(1);
-        if connection.hears_within(SECOND)? {
+        if connection.hears_within(OFF_BEAT)? {
             let status = connection.answer("PATCH")?.response.head.status;
             let took = began.elapsed();
             let missing = upload.missing(&ask_once(&upload.question())?)?;
@@ -65,7 +68,7 @@ pub fn is_ended(bound: Duration) -> Result<Duration, Trouble> {
             return Ok(took);
         }
     }
-    Err(Trouble::wrong(format!("after {bound:?} one byte a second is still taken")))
+    Err(Trouble::wrong(format!("after {bound:?} a byte every {OFF_BEAT:?} is still taken")))
 }
 
 fn begun(seconds: usize) -> Result<(Upload, Connection), Trouble> {
