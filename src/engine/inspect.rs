@@ -57,7 +57,8 @@ impl Engine {
         self.run(async move {
             let stored = shared.load(id, &owner)?;
             let session = if shared.leases.is_taken(id) {
-                shared.with_what_arrived(id, &owner).await?
+                let deadline = Instant::now() + shared.settings.takeover_timeout;
+                shared.with_what_arrived(id, &owner, deadline).await?
             } else {
                 shared.recovered_to_look(stored).await?
             };
@@ -148,7 +149,7 @@ impl Shared {
                 }
             }
         }
-        self.with_what_arrived(id, owner).await
+        self.with_what_arrived(id, owner, deadline).await
     }
 
     /// Waits until what was read of the record is durable: nobody may be told of it before.
@@ -167,9 +168,13 @@ impl Shared {
     /// The session with what its writers have brought so far made durable beside them: a client
     /// whose link died a moment ago would otherwise send again what is here already.
     ///
-    /// If the device is slow or refuses, the session as it was durable before: true, if old.
-    async fn with_what_arrived(&self, id: UploadId, owner: &Owner) -> Result<Session, EngineError> {
-        let deadline = Instant::now() + self.settings.takeover_timeout;
+    /// If the device refuses, or is not done by `deadline`, the session as it was durable before: true, if old.
+    async fn with_what_arrived(
+        &self,
+        id: UploadId,
+        owner: &Owner,
+        deadline: Instant,
+    ) -> Result<Session, EngineError> {
         let seats = self.leases.seats_of(id);
         let ledgers: Vec<_> = seats.iter().filter_map(|seat| seat.ledger()).collect();
         // Tasks, because a checkpoint that is dropped halfway does not know what it has stored. And
