@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::faults::faulty;
+use tokio::task::JoinHandle;
+
+use super::faults::{Faults, faulty};
 use super::*;
 use crate::upload::Refusal;
 
@@ -180,31 +182,49 @@ async fn whoever_looks_at_a_writer_that_was_just_heard_can_go_on_from_the_answer
     assert_eq!(content(&engine, id).await.unwrap(), "abcdef");
 }
 
-/// A device that takes its time, and a link that died meanwhile.
-#[tokio::test]
-async fn whoever_looks_while_a_batch_is_written_is_told_of_it_once_it_is_there() {
-    let (mut house, faults) = faulty();
-    house.settings.silent_after = Duration::MAX;
+/// An upload of which "abc" is being written until the device goes on (`writing_shut`), and who writes it.
+async fn hung_up(house: &House, faults: &Faults) -> (Engine, UploadId, JoinHandle<Transfer>) {
     let engine = house.engine("this");
     let id = engine.create(of_length(6)).await.unwrap().id();
     let mut transfer = engine.append(append(id, 0)).await.unwrap();
     faults.writing_shut.store(true, Ordering::SeqCst);
     let here = Handle::current();
     let writer = tokio::task::spawn_blocking(move || {
-        here.block_on(write(&mut transfer, b"abc")).map(|()| transfer)
+        here.block_on(write(&mut transfer, b"abc")).unwrap();
+        transfer
     });
     let began = std::time::Instant::now();
     while faults.wrote.lock().unwrap().is_empty() {
         assert!(began.elapsed() < Duration::from_secs(30), "nothing was written");
         tokio::task::yield_now().await;
     }
+    (engine, id, writer)
+}
+
+/// A device that takes its time, and a link that died meanwhile.
+#[tokio::test]
+async fn whoever_looks_while_a_batch_is_written_is_told_of_it_once_it_is_there() {
+    let (mut house, faults) = faulty();
+    house.settings.silent_after = Duration::MAX;
+    let (engine, id, writer) = hung_up(&house, &faults).await;
     let mut look = Box::pin(stands_at(&engine, id));
     let early = tokio::time::timeout(Duration::from_millis(100), &mut look).await;
     // Before anything can fail: nobody leaves while a thread waits for it.
     faults.writing_shut.store(false, Ordering::SeqCst);
     assert!(early.is_err(), "told {early:?} of what was being written");
     assert_eq!(look.await, 3);
-    drop(writer.await.unwrap().unwrap());
+    drop(writer.await.unwrap());
+}
+
+#[tokio::test]
+async fn whoever_looks_while_a_device_hangs_is_told_what_was_durable_before() {
+    let (mut house, faults) = faulty();
+    house.settings.takeover_timeout = Duration::from_millis(20);
+    let (engine, id, writer) = hung_up(&house, &faults).await;
+    let look = tokio::time::timeout(Duration::from_secs(30), stands_at(&engine, id)).await;
+    faults.writing_shut.store(false, Ordering::SeqCst);
+    assert_eq!(look, Ok(0));
+    drop(writer.await.unwrap());
 }
 
 #[tokio::test]
