@@ -7,9 +7,12 @@
 //! What wraps the bytes (a form) is taken off by a [`Source`], which is part of the pump's type: the
 //! plain way costs nothing for it.
 
+mod attention;
+mod room;
+
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Payload};
@@ -19,7 +22,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::engine::{EngineError, Transfer};
 use crate::protocol::problem::Problem;
-use crate::tuning::{Direction, PathMeasure};
+use crate::tuning::Direction;
 use crate::upload::{Metadata, Session, UploadOffset};
 
 use super::call::Call;
@@ -28,10 +31,12 @@ use super::connection::Connection;
 use super::failure::{Failure, after_settling};
 use super::gateway::Gateway;
 use super::lull::Lull;
-use super::memory::{Budget, Held};
 use super::pace::{Pace, Slowness};
 use super::settings::HttpSettings;
-use super::tuner::{Course, Move, measured_path};
+use super::tuner::{Course, Move};
+
+use attention::{Attending, Attention};
+use room::Room;
 
 /// Most pieces of one batch: what one vectored write takes. Bounds what tiny chunks can cost.
 const MAX_PIECES: usize = 1024;
@@ -84,7 +89,13 @@ enum Step {
     Write,
     /// The body ended as it should.
     Whole,
-    /// It ended early.
+    /// No more of it is taken.
+    End(Early),
+}
+
+/// Why no more of a body is taken, although it is not whole.
+enum Early {
+    /// It ended by itself.
     Cut(Cut),
     /// The engine wants the transfer to stop.
     Stopped,
@@ -169,60 +180,64 @@ impl<S: Source> Body<S> {
             let next = |cx: &mut Context<'_>| {
                 self.step(cx, &mut transfer, &mut pace, (&mut ticks, &mut room, &mut lull))
             };
-            match poll_fn(next).await {
+            let early = match poll_fn(next).await {
                 Step::Write => {
-                    let (bytes, started) = (total(&self.batch), Instant::now());
-                    let samples = room.course.samples_processor() && transfer.writes_here();
-                    let clock = samples.then(thread_time);
-                    let written = transfer.write(&mut self.batch).await;
-                    if let Some(before) = clock {
-                        room.course.cost(thread_time().saturating_sub(before), bytes);
-                    }
-                    room.give_back();
-                    if let Err(failed) = written {
+                    if let Err(failed) = self.write(&mut transfer, &mut pace, &mut room).await {
                         let settled = transfer.halt().await.map(|session| session.offset());
                         return Err(blamed(&mut room.course, after_settling(failed, settled)));
                     }
                     if std::mem::take(&mut is_new) {
                         call.was_accepted(transfer.id());
                     }
-                    let now = Instant::now();
-                    let device = now.saturating_duration_since(started);
-                    pace.progressed(bytes, device, now);
-                    let moved = Move { bytes, device, waited: Duration::ZERO };
-                    room.course.moved(moved, now, || self.attention.path());
-                    if let Some(slowness) = pace.judge(now) {
-                        return Err(halted(transfer, &mut room.course, cut(slowness)).await);
+                    match pace.judge(Instant::now()) {
+                        None => continue,
+                        Some(slowness) => Early::Slow(slowness),
                     }
                 }
-                Step::Whole => {
-                    let session = match self.source.closing() {
-                        None => transfer.complete().await,
-                        Some(metadata) => transfer.complete_here(metadata).await,
-                    };
-                    let session = session.map_err(|error| blamed(&mut room.course, error))?;
-                    room.course.went_well();
-                    return Ok(session);
-                }
-                Step::Severed => {
-                    room.course.is_forgiven();
-                    return Err(halted(transfer, &mut room.course, broken).await);
-                }
-                Step::Cut(Cut::Broken) => {
-                    return Err(halted(transfer, &mut room.course, broken).await);
-                }
-                Step::Cut(Cut::Refused(problem)) => {
-                    return Err(halted(transfer, &mut room.course, |_| problem).await);
-                }
-                Step::Stopped => {
-                    let taken_over = |offset| Problem::TakenOver { offset };
-                    return Err(halted(transfer, &mut room.course, taken_over).await);
-                }
-                Step::Slow(slowness) => {
-                    return Err(halted(transfer, &mut room.course, cut(slowness)).await);
-                }
-            }
+                Step::Whole => return self.complete(transfer, &mut room.course).await,
+                Step::End(early) => early,
+            };
+            return Err(halted(transfer, &mut room.course, early).await);
         }
+    }
+
+    /// Hands the batch over, and tells who measures how that went.
+    async fn write(
+        &mut self,
+        transfer: &mut Transfer,
+        pace: &mut Pace,
+        room: &mut Room,
+    ) -> Result<(), EngineError> {
+        let (bytes, started) = (total(&self.batch), Instant::now());
+        let samples = room.course.samples_processor() && transfer.writes_here();
+        let clock = samples.then(thread_time);
+        let written = transfer.write(&mut self.batch).await;
+        if let Some(before) = clock {
+            room.course.cost(thread_time().saturating_sub(before), bytes);
+        }
+        room.give_back();
+        written?;
+        let now = Instant::now();
+        let device = now.saturating_duration_since(started);
+        pace.progressed(bytes, device, now);
+        let moved = Move { bytes, device, waited: Duration::ZERO };
+        room.course.moved(moved, now, || self.attention.path());
+        Ok(())
+    }
+
+    /// Completes the transfer of a body that is whole.
+    async fn complete(
+        &mut self,
+        transfer: Transfer,
+        course: &mut Course,
+    ) -> Result<Session, Failure> {
+        let session = match self.source.closing() {
+            None => transfer.complete().await,
+            Some(metadata) => transfer.complete_here(metadata).await,
+        };
+        let session = session.map_err(|error| blamed(course, error))?;
+        course.went_well();
+        Ok(session)
     }
 
     /// How large its batches are.
@@ -244,7 +259,7 @@ impl<S: Source> Body<S> {
         (ticks, room, lull): (&mut Interval, &mut Room, &mut Lull),
     ) -> Poll<Step> {
         if transfer.poll_stopped(cx).is_ready() {
-            return Poll::Ready(Step::Stopped);
+            return Poll::Ready(Step::End(Early::Stopped));
         }
         // What has arrived stays where it is while the network settles, and the connection's end behind it.
         let paused = lull.poll_over(cx, pace);
@@ -256,12 +271,12 @@ impl<S: Source> Body<S> {
         }
         let waits_for_client = reads && !room.is_awaited();
         if waits_for_client && lull.poll_ended(cx).is_ready() {
-            return Poll::Ready(Step::Severed);
+            return Poll::Ready(Step::End(Early::Severed));
         }
         while ticks.poll_tick(cx).is_ready() {
             transfer.checkpoint_if_due();
             if waits_for_client && let Some(slowness) = pace.judge(Instant::now()) {
-                return Poll::Ready(Step::Slow(slowness));
+                return Poll::Ready(Step::End(Early::Slow(slowness)));
             }
         }
         Poll::Pending
@@ -276,7 +291,7 @@ impl<S: Source> Body<S> {
         // Whoever waits for its client holds no memory.
         room.give_back();
         (filled == Poll::Ready(Poll::Ready(()))).then(|| match self.end.take() {
-            Some(Err(cut)) => Step::Cut(cut),
+            Some(Err(cut)) => Step::End(Early::Cut(cut)),
             Some(Ok(())) | None => Step::Whole,
         })
     }
@@ -306,131 +321,31 @@ impl<S: Source> Body<S> {
     }
 }
 
-/// Memory for the batches of one body: as much as its course says.
-struct Room {
-    budget: Budget,
-    course: Course,
-    /// What is held, and for how many bytes.
-    held: Option<(Held, usize)>,
-    /// Since when some is waited for, and how it comes.
-    awaited: Option<Awaited>,
-}
-
-struct Awaited {
-    since: Instant,
-    coming: Pin<Box<dyn Future<Output = Held>>>,
-    bytes: usize,
-}
-
-impl Room {
-    fn new(budget: &Budget, course: Course) -> Self {
-        Self { budget: budget.clone(), course, held: None, awaited: None }
-    }
-
-    /// Ready once there is room for a batch of so many bytes. The client has no part in the time that it
-    /// takes.
-    fn poll_hold(&mut self, cx: &mut Context<'_>, pace: &mut Pace) -> Poll<usize> {
-        if let Some((_, bytes)) = self.held {
-            return Poll::Ready(bytes);
-        }
-        if self.awaited.is_none() {
-            let bytes = self.course.buffer_bytes(self.budget.free_bytes());
-            if let Some(held) = self.budget.try_hold(bytes) {
-                self.held = Some((held, bytes));
-                return Poll::Ready(bytes);
-            }
-            let coming = Box::pin(self.budget.clone().hold(bytes));
-            self.awaited = Some(Awaited { since: Instant::now(), coming, bytes });
-        }
-        let Some(awaited) = &mut self.awaited else { return Poll::Pending };
-        let held = ready!(awaited.coming.as_mut().poll(cx));
-        let (now, bytes) = (Instant::now(), awaited.bytes);
-        let waited = now.saturating_duration_since(awaited.since);
-        pace.progressed(0, waited, now);
-        self.course.waited(waited);
-        (self.held, self.awaited) = (Some((held, bytes)), None);
-        Poll::Ready(bytes)
-    }
-
-    const fn is_awaited(&self) -> bool {
-        self.awaited.is_some()
-    }
-
-    fn give_back(&mut self) {
-        self.held = None;
-    }
-}
-
-/// What the reader of a body is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attending {
-    /// It has taken all there was, and waits for more.
-    Waiting,
-    /// It is busy with what it took: more may be there.
-    Elsewhere,
-}
-
-/// Keeps the end of a connection back while its reader is busy, so that a connection that breaks
-/// off costs nothing that was read from it.
-struct Attention {
-    connection: Option<Connection>,
-    attending: Attending,
-}
-
-impl Attention {
-    fn turned_away(connection: Option<Connection>) -> Self {
-        let mut attention = Self { connection, attending: Attending::Waiting };
-        attention.turn(Attending::Elsewhere);
-        attention
-    }
-
-    /// What the kernel says of the path to the client, if anything.
-    fn path(&self) -> Option<PathMeasure> {
-        self.connection.as_ref().and_then(measured_path)
-    }
-
-    fn turn(&mut self, attending: Attending) {
-        if self.attending == attending {
-            return;
-        }
-        self.attending = attending;
-        if let Some(connection) = &self.connection {
-            match attending {
-                Attending::Waiting => connection.body_is_read(),
-                Attending::Elsewhere => connection.body_is_unread(),
-            }
-        }
-    }
-}
-
-impl Drop for Attention {
-    fn drop(&mut self) {
-        self.turn(Attending::Waiting);
-    }
-}
-
 /// Processor time of this thread.
 fn thread_time() -> Duration {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(spent.tv_sec.try_into().unwrap_or(0), spent.tv_nsec.try_into().unwrap_or(0))
 }
 
-fn cut(slowness: Slowness) -> impl FnOnce(UploadOffset) -> Problem {
-    move |offset| match slowness {
-        Slowness::Idle => Problem::Idle { offset: Some(offset) },
-        Slowness::TooSlow => Problem::TooSlow { offset: Some(offset) },
+/// Settles a transfer that ends early; why is told unless the engine knows a better reason.
+async fn halted(transfer: Transfer, course: &mut Course, early: Early) -> Failure {
+    if let Early::Severed = early {
+        course.is_forgiven();
+    }
+    match transfer.halt().await {
+        Ok(session) => problem_of(early, session.offset()).into(),
+        Err(error) => blamed(course, error),
     }
 }
 
-/// Settles a transfer that ends early; `problem` is told unless the engine knows a better reason.
-async fn halted(
-    transfer: Transfer,
-    course: &mut Course,
-    problem: impl FnOnce(UploadOffset) -> Problem,
-) -> Failure {
-    match transfer.halt().await {
-        Ok(session) => problem(session.offset()).into(),
-        Err(error) => blamed(course, error),
+/// What is told of a body that ended early, and that came to `offset`.
+fn problem_of(early: Early, offset: UploadOffset) -> Problem {
+    match early {
+        Early::Cut(Cut::Broken) | Early::Severed => Problem::BodyBroken { offset: Some(offset) },
+        Early::Cut(Cut::Refused(problem)) => problem,
+        Early::Stopped => Problem::TakenOver { offset },
+        Early::Slow(Slowness::Idle) => Problem::Idle { offset: Some(offset) },
+        Early::Slow(Slowness::TooSlow) => Problem::TooSlow { offset: Some(offset) },
     }
 }
 
@@ -442,61 +357,9 @@ fn blamed(course: &mut Course, error: EngineError) -> Failure {
     error.into()
 }
 
-const fn broken(offset: UploadOffset) -> Problem {
-    Problem::BodyBroken { offset: Some(offset) }
-}
-
 fn total(batch: &[Bytes]) -> u64 {
     batch.iter().map(|piece| u64::try_from(piece.len()).unwrap_or(u64::MAX)).sum()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::task::Waker;
-
-    use actix_http::error::PayloadError;
-    use actix_web::FromRequest as _;
-    use actix_web::test::TestRequest;
-    use futures_core::Stream;
-
-    use super::*;
-
-    /// A payload whose pieces are all there already, and that goes on after them.
-    struct Pieces(VecDeque<Bytes>);
-
-    impl Stream for Pieces {
-        type Item = Result<Bytes, PayloadError>;
-
-        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-            self.0.pop_front().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(piece))))
-        }
-    }
-
-    async fn body(pieces: Vec<&'static str>) -> Body {
-        let pieces = pieces.into_iter().map(Bytes::from).collect();
-        let pieces: Pin<Box<dyn Stream<Item = _>>> = Box::pin(Pieces(pieces));
-        let mut payload = actix_http::Payload::Stream { payload: pieces };
-        let request = TestRequest::default().to_http_request();
-        Body::new(Payload::from_request(&request, &mut payload).await.unwrap(), None)
-    }
-
-    #[tokio::test]
-    async fn a_batch_is_what_is_there_up_to_its_size() {
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut body = body(vec!["four", "", "more", "rest"]).await;
-        assert!(body.fill(&mut cx, 5).is_ready());
-        assert_eq!(body.batch, ["four", "more"]);
-        body.batch.clear();
-        assert!(body.fill(&mut cx, 5).is_pending());
-        assert_eq!(body.batch, ["rest"]);
-    }
-
-    #[tokio::test]
-    async fn tiny_pieces_do_not_make_a_batch_grow_without_bound() {
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut body = body(vec!["x"; 5 * MAX_PIECES]).await;
-        assert!(body.fill(&mut cx, usize::MAX).is_ready());
-        assert_eq!(body.batch.len(), MAX_PIECES);
-    }
-}
+mod tests;
