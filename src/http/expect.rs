@@ -13,10 +13,12 @@ use actix_service::{Service, ServiceFactory};
 use actix_web::web::Data;
 
 use crate::protocol;
+use crate::protocol::chunked::begin;
 use crate::protocol::form;
+use crate::protocol::head::BodyLength;
 use crate::protocol::method::Method;
 use crate::protocol::problem::Problem;
-use crate::protocol::tus::{options, refused};
+use crate::protocol::tus::{carries_bytes, options, refused};
 use crate::upload::UploadId;
 
 use super::call::Call;
@@ -50,11 +52,14 @@ impl ExpectService {
 
     /// The refusal, if there is one.
     async fn refusal(&self, request: &Request) -> Option<Response<BoxBody>> {
-        let call = Call::new(&self.gateway, request.head());
+        let mut call = Call::new(&self.gateway, request.head());
         if let Some(judged) = slots::judged(&call) {
             let problem = judged.err()?.problem(None);
             let head = call.with_cors(slots::refusal(&call, &problem));
             return Some(response(head, Tail::Own, problem.ends_connection()));
+        }
+        if may_turn_out_empty(&call) {
+            call.head.body = BodyLength::Empty;
         }
         if let Some(judged) = chunked::judged(&call).await {
             let problem = judged.err()?.problem(None);
@@ -96,6 +101,12 @@ impl ExpectService {
         };
         Some(response(call.with_cors(head), Tail::Own, problem.ends_connection()))
     }
+}
+
+/// Whether the handler will wait for the first byte before it knows whether there is a body (T-95).
+fn may_turn_out_empty(call: &Call<'_>) -> bool {
+    let creates = matches!(call.method, Method::Post | Method::Put) && begin::is_meant(&call.head);
+    creates && call.head.body == BodyLength::Unknown && !carries_bytes(&call.head)
 }
 
 /// What a path means.

@@ -37,6 +37,7 @@ use super::{Gateway, GatewayError};
 mod chunked;
 mod cuts;
 mod desk;
+mod expect;
 mod fitting;
 mod quotas;
 mod resumption;
@@ -344,34 +345,6 @@ async fn expected(gateway: &Data<Gateway>, request: TestRequest) -> Result<Reque
         assert!(!refusal.body().size().is_eof());
         refusal.status().as_u16()
     })
-}
-
-#[tokio::test]
-async fn who_waits_for_a_go_ahead_is_refused_before_the_body() {
-    let gateway = owned(false);
-    let id = "/files/0123456789abcdef0123456789abcdef";
-    let patch = |uri: &str| {
-        TestRequest::patch()
-            .uri(uri)
-            .insert_header(("Tus-Resumable", "1.0.0"))
-            .insert_header(("Content-Type", "application/offset+octet-stream"))
-            .insert_header(("Content-Length", "5"))
-    };
-    let offset = ("Upload-Offset", "0");
-    assert!(expected(&gateway, by("ann", with_bytes("hello"))).await.is_ok());
-    assert!(expected(&gateway, by("ann", patch(id).insert_header(offset))).await.is_ok());
-    for (asked, status) in [
-        (with_bytes("hello"), 401),
-        (by("ann", with_bytes("hello").insert_header(("Upload-Length", "4"))), 413),
-        (by("ann", with_bytes("hello").insert_header(("Tus-Resumable", "2"))), 412),
-        (by("ann", with_bytes("hello").insert_header(("Content-Type", "text/plain"))), 415),
-        (by("ann", with_bytes("hello").insert_header(("Upload-Length", "x"))), 400),
-        (by("ann", creation("9223372036854775807")), 507),
-        (by("ann", patch(id)), 400),
-        (by("ann", patch("/files/x").insert_header(offset)), 404),
-    ] {
-        assert_eq!(expected(&gateway, asked).await.err(), Some(status));
-    }
 }
 
 #[tokio::test]
