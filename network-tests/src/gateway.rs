@@ -41,6 +41,30 @@ pub struct Held {
     pub threads: usize,
 }
 
+/// How a gateway is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// The gateway.
+    pub binary: &'a Path,
+    /// Names and values of environment variables.
+    pub settings: &'a [(&'a str, &'a str)],
+    /// Where it listens to clients.
+    pub listen: &'a str,
+    /// Whether the kernel lets it ask by netlink.
+    pub asks_by_netlink: bool,
+}
+
+impl<'a> Start<'a> {
+    /// `binary` with `settings`, on all addresses of IPv4.
+    #[must_use]
+    pub const fn new(binary: &'a Path, settings: &'a [(&'a str, &'a str)]) -> Self {
+        Self { binary, settings, listen: "0.0.0.0:8080", asks_by_netlink: true }
+    }
+}
+
+/// Takes netlink away from the program that it starts.
+const WITHOUT_NETLINK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/without_netlink");
+
 impl Gateway {
     /// Starts `binary` with `settings` (names and values of environment variables), and waits until
     /// it is ready.
@@ -49,12 +73,25 @@ impl Gateway {
     ///
     /// [`Trouble`], with its last words, if it does not become ready.
     pub fn start(lab: &Lab, binary: &Path, settings: &[(&str, &str)]) -> Result<Self, Trouble> {
+        Self::start_as(lab, &Start::new(binary, settings))
+    }
+
+    /// Starts one, and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::start`].
+    pub fn start_as(lab: &Lab, start: &Start<'_>) -> Result<Self, Trouble> {
         const DOING: &str = "starting the gateway";
         let scratch = tempfile::tempdir().map_err(Trouble::system(DOING))?;
         let log = File::create(scratch.path().join("log")).map_err(Trouble::system(DOING))?;
         let mut command = lab.beside_the_gateway("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(binary).arg("serve");
-        command.args(["--listen", "0.0.0.0:8080", "--admin-listen", "127.0.0.1:9090"]);
+        command.args(["--pdeathsig", "KILL"]);
+        if !start.asks_by_netlink {
+            command.arg(WITHOUT_NETLINK);
+        }
+        command.arg(start.binary).arg("serve");
+        command.args(["--listen", start.listen, "--admin-listen", "127.0.0.1:9090"]);
         command.arg("--data-dir").arg(scratch.path().join("data"));
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -63,7 +100,7 @@ impl Gateway {
             "[{{ scheme = \"prosody\", secret = \"{SLOT_SECRET}\", base_path = \"/slots\" }}]"
         );
         command.env("TIDEGATE__XEP0363__TENANTS", slots);
-        command.envs(settings.iter().copied());
+        command.envs(start.settings.iter().copied());
         let mut child = command.spawn().map_err(Trouble::system(DOING))?;
         let ready = child.stdout.take().is_some_and(becomes_ready);
         let gateway = Self { child, scratch };

@@ -5,6 +5,8 @@
 //!         10.71.1.1 ───────────B────── 10.71.1.2
 //! ```
 //!
+//! Path A carries IPv6 as well: fd71::1 and fd71::2.
+//!
 //! We are the client, in the namespace that we were started in, which has to be our own. The two
 //! others belong to processes that end with us, so nothing is left behind.
 
@@ -22,6 +24,8 @@ use crate::trouble::Trouble;
 
 /// The gateway by the path that is cut.
 pub const BY_A: &str = "10.71.0.2:8080";
+/// The same by IPv6.
+pub const BY_A_IPV6: &str = "[fd71::2]:8080";
 /// The gateway by the path that stays.
 pub const BY_B: &str = "10.71.1.2:8080";
 
@@ -68,6 +72,7 @@ link set lo up
 link add a0 type veth peer name c0 netns MIDDLE
 link add b0 type veth peer name b1 netns GATEWAY
 addr add 10.71.0.1/24 dev a0
+addr add fd71::1/64 dev a0 nodad
 addr add 10.71.1.1/24 dev b0
 link set a0 up
 link set b0 up
@@ -84,10 +89,31 @@ link set over up
 const GATEWAY: &str = "\
 link set lo up
 addr add 10.71.0.2/24 dev a1
+addr add fd71::2/64 dev a1 nodad
 addr add 10.71.1.2/24 dev b1
 link set a1 up
 link set b1 up
 ";
+
+/// A family of addresses, of which path A has one each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// 10.71.0.2
+    Ipv4,
+    /// fd71::2
+    Ipv6,
+}
+
+impl Family {
+    /// The gateway by path A.
+    #[must_use]
+    pub const fn by_a(self) -> &'static str {
+        match self {
+            Self::Ipv4 => BY_A,
+            Self::Ipv6 => BY_A_IPV6,
+        }
+    }
+}
 
 /// Where path A is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,13 +217,13 @@ impl Lab {
         }
     }
 
-    /// The gateway's address on path A is gone; its link stays.
+    /// The gateway's address of that family on path A is gone; its link stays.
     ///
     /// # Errors
     ///
     /// [`Trouble::System`] if it stays.
-    pub fn address_goes(&self) -> Result<(), Trouble> {
-        self.address("del")
+    pub fn address_goes(&self, family: Family) -> Result<(), Trouble> {
+        self.address("del", family)
     }
 
     /// It is there again.
@@ -205,13 +231,17 @@ impl Lab {
     /// # Errors
     ///
     /// [`Trouble::System`] if it is not.
-    pub fn address_comes(&self) -> Result<(), Trouble> {
-        self.address("replace")
+    pub fn address_comes(&self, family: Family) -> Result<(), Trouble> {
+        self.address("replace", family)
     }
 
-    fn address(&self, verb: &str) -> Result<(), Trouble> {
+    fn address(&self, verb: &str, family: Family) -> Result<(), Trouble> {
         let mut ip = self.gateway.inside("ip");
-        ip.args(["addr", verb, "10.71.0.2/24", "dev", "a1"]);
+        ip.args(["addr", verb]);
+        match family {
+            Family::Ipv4 => ip.args(["10.71.0.2/24", "dev", "a1"]),
+            Family::Ipv6 => ip.args(["fd71::2/64", "dev", "a1", "nodad"]),
+        };
         done(ip.status(), "changing an address")
     }
 

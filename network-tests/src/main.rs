@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use network_tests::comparison::in_turns;
-use network_tests::gateway::{Gateway, Held};
-use network_tests::lab::{Cut, Lab, Server};
-use network_tests::moved::{self, Moved};
+use network_tests::gateway::{Gateway, Held, Start};
+use network_tests::lab::{Cut, Family, Lab, Server};
+use network_tests::moved::{self, By, Framing, Moved};
 use network_tests::peer::{Peer, Recipe};
 use network_tests::phase::{Ending, Phase, vanish};
 use network_tests::resume::Kind;
@@ -126,21 +126,33 @@ fn does_not_pause(moved: &Moved) -> bool {
 /// The gateway's own address goes.
 fn moving(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool, Trouble> {
     let mut fine = true;
-    for (name, settings, judge) in MOVES {
+    for (name, how, judge) in MOVES {
         let delay = ("TIDEGATE__NETWORK__RECONNECTDELAY", "1s");
-        let settings: Vec<_> = std::iter::once(delay).chain(settings.iter().copied()).collect();
-        let gateway = Gateway::start(lab, &arguments.binary, &settings)?;
-        let moved = moved::address_goes(lab, &gateway, NOTICED_WITHIN);
+        let settings: Vec<_> = std::iter::once(delay).chain(how.settings.iter().copied()).collect();
+        let start = Start {
+            listen: how.listen,
+            asks_by_netlink: how.asks_by_netlink,
+            ..Start::new(&arguments.binary, &settings)
+        };
+        let gateway = Gateway::start_as(lab, &start)?;
+        let moved = moved::address_goes(lab, &gateway, how.by, NOTICED_WITHIN);
         let moved = moved.map_err(|error| gateway.failed(&error.to_string()))?;
         let (Moved { committed, through, paused }, right) = (moved, judge(&moved));
         fine &= right;
         let itself = gateway.time(lab, "tidegate_network_severed_seconds_sum")?;
         let word = if right { "" } else { ": WRONG" };
+        let committed = committed.map_or_else(
+            || format!("not committed within {NOTICED_WITHIN:.0?}"),
+            |took| {
+                format!(
+                    "committed after {took:.1?} (by its own clock {itself:.1?} after it was told)"
+                )
+            },
+        );
         tell(
             out,
             &format!(
-                "the address goes ({name}): its upload is committed after \
-                 {committed:.1?} (by its own clock {itself:.1?} after it was told), the others' last bytes count \
+                "the address goes ({name}): its upload is {committed}, the others' last bytes count \
                  {through:.2?} after it went at the earliest, {paused:.2?} after they were sent at the latest{word}"
             ),
         );
@@ -149,19 +161,59 @@ fn moving(arguments: &Arguments, lab: &Lab, out: &mut impl Write) -> Result<bool
     Ok(silence(arguments, lab, out)? && fine)
 }
 
-/// How the gateway is set, and whether that is what then happens.
-type Move = (&'static str, &'static [(&'static str, &'static str)], fn(&Moved) -> bool);
+/// How the gateway is set, and by which address its client comes.
+struct Manner {
+    settings: &'static [(&'static str, &'static str)],
+    by: By,
+    listen: &'static str,
+    asks_by_netlink: bool,
+}
 
-const MOVES: [Move; 3] = [
-    ("as it is", &[], its_upload_is_committed_and_others_pause_for_the_reconnect_delay),
+/// As it is by itself.
+const PLAIN: Manner = Manner {
+    settings: &[],
+    by: By { family: Family::Ipv4, framing: Framing::Http1 },
+    listen: "0.0.0.0:8080",
+    asks_by_netlink: true,
+};
+
+/// What is tried, how, and whether that is what then happens.
+type Move = (&'static str, Manner, fn(&Moved) -> bool);
+
+const MOVES: [Move; 6] = [
+    ("as it is", PLAIN, its_upload_is_committed_and_others_pause_for_the_reconnect_delay),
+    (
+        // Others come by IPv4 to the same socket.
+        "by IPv6",
+        Manner {
+            by: By { family: Family::Ipv6, framing: Framing::Http1 },
+            listen: "[::]:8080",
+            ..PLAIN
+        },
+        its_upload_is_committed_and_others_pause_for_the_reconnect_delay,
+    ),
+    (
+        "by HTTP/2",
+        Manner {
+            settings: &[("TIDEGATE__SERVER__H2C", "true")],
+            by: By { family: Family::Ipv4, framing: Framing::Http2 },
+            ..PLAIN
+        },
+        its_upload_is_committed_and_others_pause_for_the_reconnect_delay,
+    ),
+    (
+        "where the kernel tells nothing",
+        Manner { asks_by_netlink: false, ..PLAIN },
+        its_upload_is_committed_and_others_pause_for_the_reconnect_delay,
+    ),
     (
         "without pauses",
-        &[("TIDEGATE__NETWORK__UPLOADPAUSEONCHANGE", "false")],
+        Manner { settings: &[("TIDEGATE__NETWORK__UPLOADPAUSEONCHANGE", "false")], ..PLAIN },
         its_upload_is_committed_and_nobody_pauses_once_that_is_switched_off,
     ),
     (
         "unnoticed",
-        &[("TIDEGATE__NETWORK__NETWORKCHANGEDETECTION", "false")],
+        Manner { settings: &[("TIDEGATE__NETWORK__NETWORKCHANGEDETECTION", "false")], ..PLAIN },
         nothing_is_noticed_once_that_is_switched_off,
     ),
 ];

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use conformance_tests::wire::Connection;
 
 use crate::gateway::Gateway;
-use crate::lab::{BY_B, Cut, Lab, Server};
+use crate::lab::{BY_A, BY_B, Cut, Family, Lab, Server};
 use crate::resume::{Kind, Upload, ask_once, connect};
 use crate::trouble::Trouble;
-use crate::writer::{Progress, send_steadily};
+use crate::writer::{Progress, send_steadily, send_steadily_by_http2};
 
 /// More than is sent until the address goes.
 const LONG: usize = 8 * 1024 * 1024;
@@ -40,22 +40,50 @@ pub struct Moved {
     pub paused: Duration,
 }
 
-/// Takes the address away; everything is whole in the end, and the address back.
+/// How the client comes whose address goes.
+#[derive(Clone, Copy, Debug)]
+pub struct By {
+    /// To which address.
+    pub family: Family,
+    /// How it frames its request.
+    pub framing: Framing,
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// HTTP/1.1
+    Http1,
+    /// HTTP/2 without TLS, known beforehand.
+    Http2,
+}
+
+/// Takes the address away by which the client comes; everything is whole in the end, and the address back. The others
+/// come by IPv4 and HTTP/1.1.
 ///
 /// # Errors
 ///
 /// [`Trouble`] if anything that had arrived is not told, or an upload is not what was sent.
-pub fn address_goes(lab: &Lab, gateway: &Gateway, bound: Duration) -> Result<Moved, Trouble> {
+pub fn address_goes(
+    lab: &Lab,
+    gateway: &Gateway,
+    by: By,
+    bound: Duration,
+) -> Result<Moved, Trouble> {
+    let By { family, framing } = by;
     let upload = Upload::new(Kind::Patch, 21, LONG)?;
     let progress = Progress::default();
     let moved = thread::scope(|scope| {
-        let writer = scope.spawn(|| send_steadily(&upload, &progress));
-        let moved = while_sending(lab, gateway, &upload, &progress, bound);
+        let writer = scope.spawn(|| match framing {
+            Framing::Http1 => send_steadily(&upload, family.by_a(), &progress).map(drop),
+            Framing::Http2 => send_steadily_by_http2(&upload, family.by_a(), &progress),
+        });
+        let moved = while_sending(lab, gateway, (&upload, &progress), family, bound);
         progress.stop.store(true, Ordering::Relaxed);
         let sent = writer.join().unwrap_or_else(|_| Err(Trouble::wrong("the writer panicked")));
         sent.and(moved)
     });
-    let back = lab.address_comes();
+    let back = lab.address_comes(family);
     let moved = moved?;
     back?;
     Ok(moved)
@@ -64,8 +92,8 @@ pub fn address_goes(lab: &Lab, gateway: &Gateway, bound: Duration) -> Result<Mov
 fn while_sending(
     lab: &Lab,
     gateway: &Gateway,
-    upload: &Upload,
-    progress: &Progress,
+    (upload, progress): (&Upload, &Progress),
+    family: Family,
     bound: Duration,
 ) -> Result<Moved, Trouble> {
     let others: Vec<_> = (0..OTHERS)
@@ -78,7 +106,7 @@ fn while_sending(
     let had = lab.arrived(Server::GATEWAY, port)?.unwrap_or(0);
     // Before, so that what the command itself takes makes the times longer and never shorter.
     let gone = Instant::now();
-    lab.address_goes()?;
+    lab.address_goes(family)?;
     let committed = match gateway.reaches(lab, CUT, |cut| cut > 0, bound) {
         Ok(()) => Some(gone.elapsed()),
         Err(Trouble::Wrong(_)) => None,
@@ -128,8 +156,8 @@ fn finished(upload: &Upload, mut connection: Connection) -> Result<(Instant, Dur
 
 /// The client by the lost address asks by the other one, and goes on from there.
 fn resumed(upload: &Upload, had: u64, progress: &Progress) -> Result<(), Trouble> {
-    /// Of a head, which counts among what had arrived and not in the offset.
-    const HEAD: u64 = 1024;
+    /// Of a head, and of frames around a megabyte or so, which count among what had arrived and not in the offset.
+    const HEAD: u64 = 4096;
     let missing = upload.missing(&ask_once(&upload.question())?)?;
     progress.stop.store(true, Ordering::Relaxed);
     let told = missing.first().map_or(LONG, |range| range.start);
@@ -158,9 +186,9 @@ pub fn flaps(lab: &Lab) -> Result<Duration, Trouble> {
         let flapping = scope.spawn(|| {
             let mut somebody = None;
             while !stop.load(Ordering::Relaxed) {
-                lab.address_goes()?;
+                lab.address_goes(Family::Ipv4)?;
                 thread::park_timeout(Duration::from_secs(1) / FLAPS_PER_SECOND / 2);
-                lab.address_comes()?;
+                lab.address_comes(Family::Ipv4)?;
                 // Somebody has to be there when it goes, or nobody is concerned.
                 drop(somebody);
                 let address = SocketAddr::from(([10, 71, 0, 2], 8080));
@@ -175,7 +203,7 @@ pub fn flaps(lab: &Lab) -> Result<Duration, Trouble> {
             flapping.join().unwrap_or_else(|_| Err(Trouble::wrong("what flaps panicked")));
         flapped.and(took)
     });
-    let back = lab.address_comes();
+    let back = lab.address_comes(Family::Ipv4);
     let flapped = flapped?;
     back?;
     upload.is_whole()?;
@@ -217,7 +245,7 @@ pub fn silence_is_noticed(
     let upload = Upload::new(Kind::Patch, 23, LONG)?;
     let progress = Progress::default();
     let noticed = thread::scope(|scope| {
-        let writer = scope.spawn(|| send_steadily(&upload, &progress));
+        let writer = scope.spawn(|| send_steadily(&upload, BY_A, &progress));
         let noticed = until(|| progress.given.load(Ordering::Relaxed) > 256 * 1024)
             .and_then(|()| lab.cut(Cut::InTheMiddle))
             .and_then(|()| {

@@ -97,8 +97,9 @@ impl Switch {
 pub fn switch(lab: &Lab, plan: &Plan) -> Result<Switch, Trouble> {
     let upload = Upload::on(plan.server, plan.kind, plan.seed, LENGTH)?;
     let progress = Progress::default();
+    let by_a = plan.server.by_a();
     let switched = thread::scope(|scope| {
-        let writer = scope.spawn(|| send_steadily(&upload, &progress));
+        let writer = scope.spawn(|| send_steadily(&upload, &by_a, &progress));
         let continued = cut_and_continue(lab, plan, &upload, &progress);
         progress.stop.store(true, Ordering::Relaxed);
         let sent = writer.join().unwrap_or_else(|_| Err(Trouble::wrong("the writer panicked")));

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
-use conformance_tests::wire::Connection;
+use bytes::Bytes;
+use conformance_tests::content::after;
+use conformance_tests::wire::http2::{self, Way};
+use conformance_tests::wire::{Connection, Limits};
 
 use crate::resume::{Upload, connect};
 use crate::trouble::Trouble;
@@ -13,6 +16,8 @@ const PIECE: usize = 10 * 1024;
 const PAUSE: Duration = Duration::from_millis(1);
 /// A send or an answer that takes longer will not come: the link is dead.
 const STEP: Duration = Duration::from_millis(500);
+/// Nobody sends for longer.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// What was sent, and the connection that it was sent on.
 #[derive(Debug)]
@@ -48,17 +53,16 @@ pub struct Progress {
     pub stop: AtomicBool,
 }
 
-/// Sends `upload` by path A until it is told to stop, or nothing goes through any more.
+/// Sends `upload` to its server at `address`, until it is told to stop or nothing goes through any more.
 ///
 /// # Errors
 ///
 /// [`Trouble`] if the connection cannot be made, or a request is refused.
-pub fn send_steadily(upload: &Upload, progress: &Progress) -> Result<Sent, Trouble> {
-    let by_a = upload.server().by_a();
-    let mut sent = Sent { connection: connect(&by_a, STEP)?, layout: Vec::new() };
+pub fn send_steadily(upload: &Upload, address: &str, progress: &Progress) -> Result<Sent, Trouble> {
+    let mut sent = Sent { connection: connect(address, STEP)?, layout: Vec::new() };
     progress.port.store(sent.connection.local_port().unwrap_or(0), Ordering::Relaxed);
     for (request, range) in upload.requests() {
-        let head = request.encode_head(&by_a, &[]);
+        let head = request.encode_head(address, &[]);
         let body = upload.bytes.get(range).unwrap_or_default();
         sent.layout.push((length(head.len()), length(body.len())));
         let pieces = std::iter::once(head.as_slice()).chain(body.chunks(PIECE));
@@ -81,6 +85,31 @@ pub fn send_steadily(upload: &Upload, progress: &Progress) -> Result<Sent, Troub
         }
     }
     Ok(sent)
+}
+
+/// The same by HTTP/2 of an upload that is one request, without a word of what became of it.
+///
+/// # Errors
+///
+/// [`Trouble`] if it cannot be begun.
+pub fn send_steadily_by_http2(
+    upload: &Upload,
+    address: &str,
+    progress: &Progress,
+) -> Result<(), Trouble> {
+    let way = Way { address, authority: address, tls: None };
+    let limits = Limits { step: STEP, until: after(LONGEST) };
+    for (request, range) in upload.requests() {
+        let mut left = Bytes::copy_from_slice(upload.bytes.get(range).unwrap_or_default());
+        let pieces = std::iter::from_fn(|| {
+            let piece = left.split_to(PIECE.min(left.len()));
+            progress.given.fetch_add(length(piece.len()), Ordering::Relaxed);
+            (!piece.is_empty() && !progress.stop.load(Ordering::Relaxed)).then_some(piece)
+        });
+        let opened = |port| progress.port.store(port, Ordering::Relaxed);
+        http2::send_steadily(way, limits, &request, pieces, PAUSE, opened)?;
+    }
+    Ok(())
 }
 
 fn length(bytes: usize) -> u64 {

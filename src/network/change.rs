@@ -57,6 +57,14 @@ impl History {
         &self.missed
     }
 
+    /// Takes it that the addresses of connections were there, for whoever looks seldom: a connection may have begun
+    /// after the last look, and its address may be gone at the next one.
+    pub(super) fn were_there(&mut self, used: &BTreeSet<IpAddr>) {
+        for address in used.difference(&self.missed) {
+            self.before.0.entry(*address).or_insert(true);
+        }
+    }
+
     /// Another look, while connections have the addresses `used`.
     ///
     /// An address that was never seen on a link (a whole network routed to this machine, say) is not
@@ -141,6 +149,17 @@ mod tests {
         let mut history = History::new(standing(&[ETHERNET], &[]));
         let used = addresses(&["127.0.0.5", "198.51.100.9"]);
         assert!(!history.look(standing(&[ETHERNET], &[]), &used).any);
+    }
+
+    #[test]
+    fn where_looks_are_seldom_the_address_of_a_young_connection_is_missed_once() {
+        let mut history = History::new(standing(&[], &[]));
+        let used = addresses(&[ETHERNET]);
+        history.were_there(&used);
+        assert_eq!(history.look(standing(&[], &[]), &used).gone, used);
+        // Its connection has not ended yet.
+        history.were_there(&used);
+        assert!(!history.look(standing(&[], &[]), &used).concerns_us());
     }
 
     #[test]

@@ -83,6 +83,9 @@ impl Watch {
             self.history = Some(History::new(standing));
             return;
         };
+        if !news.is_told() {
+            history.were_there(&used);
+        }
         // A connection that began while the list was made may have an address that is not in it.
         used.extend(self.lines.addresses());
         let change = history.look(standing, &used);

@@ -1,14 +1,17 @@
-//! One request over HTTP/2, on a connection of its own.
+//! Requests over HTTP/2, each on a connection of its own.
 //!
 //! Nothing can be misspelt here: what HTTP/2 has no room for is refused before it is sent.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::{self, ResponseFuture};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::time::MissedTickBehavior;
+use tokio::time::error::Elapsed;
 use tokio_rustls::TlsConnector;
 
 use super::connection::{BODY_BYTES_MAX, Limits, resolve};
@@ -44,33 +47,87 @@ pub fn exchange(
     always: &[(String, String)],
 ) -> Result<Answer, WireError> {
     let head = head(way, request, always)?;
-    let addresses = resolve(way.address, limits.remaining("looking up the host")?)?;
-    let failed = |source| WireError::Connect { address: way.address.to_owned(), source };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let left = limits.until.saturating_duration_since(Instant::now());
-    runtime.block_on(async {
-        let open = async {
-            let socket = TcpStream::connect(addresses.as_slice()).await.map_err(failed)?;
-            socket.set_nodelay(true).map_err(failed)?;
-            secured(socket, way.tls).await
-        };
-        let late = |doing| move |_| WireError::TimedOut { doing };
-        let transport =
-            tokio::time::timeout(limits.step, open).await.map_err(late("connecting"))??;
+    runtime(way)?.block_on(async {
+        let transport = secured(connected(way, limits).await?, way.tls, limits).await?;
         let talk = talk(transport, head, request.sent_body());
         let waits = "waiting for the answer";
         tokio::time::timeout(left.min(limits.step), talk).await.map_err(late(waits))?
     })
 }
 
-async fn secured(socket: TcpStream, tls: Option<&Tls>) -> Result<Box<dyn Transport>, WireError> {
+/// Sends a request whose body is `pieces`, one after the other with `pause` behind each, until there are no more or
+/// none goes through any more. Tells `opened` our port. Nobody waits for an answer.
+///
+/// # Errors
+///
+/// [`WireError`] if it cannot be begun.
+pub fn send_steadily(
+    way: Way<'_>,
+    limits: Limits,
+    request: &Request,
+    pieces: impl IntoIterator<Item = Bytes>,
+    pause: Duration,
+    opened: impl FnOnce(u16),
+) -> Result<(), WireError> {
+    let head = head(way, request, &[])?;
+    runtime(way)?.block_on(async {
+        let socket = connected(way, limits).await?;
+        opened(socket.local_addr().map_or(0, |address| address.port()));
+        let (requests, connection) =
+            client::handshake(secured(socket, way.tls, limits).await?).await.map_err(broken)?;
+        tokio::spawn(connection);
+        let mut requests = requests.ready().await.map_err(broken)?;
+        let (_answer, mut stream) = requests.send_request(head, false).map_err(broken)?;
+        let mut beat = tokio::time::interval(pause);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for piece in pieces {
+            let sent = tokio::time::timeout(limits.step, pour(&mut stream, piece)).await;
+            if !matches!(sent, Ok(Ok(Poured::All))) {
+                return Ok(());
+            }
+            beat.tick().await;
+        }
+        // Whether the end is heard is a matter of the link.
+        drop(stream.send_data(Bytes::new(), true));
+        Ok(())
+    })
+}
+
+fn runtime(way: Way<'_>) -> Result<Runtime, WireError> {
+    let failed = |source| WireError::Connect { address: way.address.to_owned(), source };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)
+}
+
+async fn connected(way: Way<'_>, limits: Limits) -> Result<TcpStream, WireError> {
+    let addresses = resolve(way.address, limits.remaining("looking up the host")?)?;
+    let failed = |source| WireError::Connect { address: way.address.to_owned(), source };
+    let open = TcpStream::connect(addresses.as_slice());
+    let socket = tokio::time::timeout(limits.step, open).await.map_err(late("connecting"))?;
+    let socket = socket.map_err(failed)?;
+    socket.set_nodelay(true).map_err(failed)?;
+    Ok(socket)
+}
+
+const fn late(doing: &'static str) -> impl FnOnce(Elapsed) -> WireError {
+    move |_| WireError::TimedOut { doing }
+}
+
+fn broken(error: h2::Error) -> WireError {
+    WireError::Http2(error.to_string())
+}
+
+async fn secured(
+    socket: TcpStream,
+    tls: Option<&Tls>,
+    limits: Limits,
+) -> Result<Box<dyn Transport>, WireError> {
+    const DOING: &str = "shaking hands";
     let Some(tls) = tls else { return Ok(Box::new(socket)) };
     let (config, name) = tls.for_http2();
-    let stream = TlsConnector::from(config)
-        .connect(name, socket)
-        .await
-        .map_err(|error| WireError::from_io(error, "shaking hands"))?;
+    let shaking = TlsConnector::from(config).connect(name, socket);
+    let stream = tokio::time::timeout(limits.step, shaking).await.map_err(late(DOING))?;
+    let stream = stream.map_err(|error| WireError::from_io(error, DOING))?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(WireError::Http2("the server did not choose it by ALPN".to_owned()));
     }
@@ -112,7 +169,6 @@ async fn talk(
     head: http::Request<()>,
     body: &Body,
 ) -> Result<Answer, WireError> {
-    let broken = |error: h2::Error| WireError::Http2(error.to_string());
     let (requests, connection) = client::handshake(transport).await.map_err(broken)?;
     tokio::spawn(connection);
     let mut requests = requests.ready().await.map_err(broken)?;
@@ -146,23 +202,37 @@ async fn beside(
         biased;
         answer = &mut answer => return answer,
         // Whoever stops reading says why in the answer.
-        _ = pour(&mut stream, bytes) => {}
+        _ = to_the_end(&mut stream, bytes) => {}
     }
     answer.await
 }
 
+async fn to_the_end(stream: &mut SendStream<Bytes>, bytes: Bytes) -> Result<(), h2::Error> {
+    match pour(stream, bytes).await? {
+        Poured::All => stream.send_data(Bytes::new(), true),
+        Poured::NotWanted => Ok(()),
+    }
+}
+
+/// How far bytes went.
+enum Poured {
+    All,
+    /// The other side takes no more of them.
+    NotWanted,
+}
+
 /// Sends as flow control lets it.
-async fn pour(stream: &mut SendStream<Bytes>, mut bytes: Bytes) -> Result<(), h2::Error> {
+async fn pour(stream: &mut SendStream<Bytes>, mut bytes: Bytes) -> Result<Poured, h2::Error> {
     while !bytes.is_empty() {
         stream.reserve_capacity(bytes.len());
         let Some(capacity) = std::future::poll_fn(|context| stream.poll_capacity(context)).await
         else {
-            return Ok(());
+            return Ok(Poured::NotWanted);
         };
         let piece = bytes.split_to(capacity?.min(bytes.len()));
         stream.send_data(piece, false)?;
     }
-    stream.send_data(Bytes::new(), true)
+    Ok(Poured::All)
 }
 
 async fn whole(mut stream: RecvStream) -> Result<Vec<u8>, WireError> {
@@ -171,14 +241,13 @@ async fn whole(mut stream: RecvStream) -> Result<Vec<u8>, WireError> {
         let piece = match piece {
             // The answer is whole, the rest of the request is not wanted (RFC 9113, section 8.1).
             Err(error) if error.reason() == Some(Reason::NO_ERROR) => break,
-            piece => piece.map_err(|error| WireError::Http2(error.to_string()))?,
+            piece => piece.map_err(broken)?,
         };
         body.extend_from_slice(&piece);
         if body.len() > BODY_BYTES_MAX {
             return Err(WireError::Malformed("the body never ends".to_owned()));
         }
-        let released = stream.flow_control().release_capacity(piece.len());
-        released.map_err(|error| WireError::Http2(error.to_string()))?;
+        stream.flow_control().release_capacity(piece.len()).map_err(broken)?;
     }
     Ok(body)
 }
