@@ -104,12 +104,13 @@ pub(super) async fn upload(call: &Call<'_>, id: Option<UploadId>, body: Body) ->
     answer(call, outcome)
 }
 
-/// What can be said before the body about a request of this protocol; `None` for any other (C-42).
-pub(super) async fn judged(call: &Call<'_>) -> Option<Result<(), Failure>> {
+/// What can be said before the body about a request of this protocol; `None` for any other, and for a form or a
+/// creation that has a chunk's fields (C-42).
+pub(super) async fn judged(call: &Call<'_>, at_an_upload: bool) -> Option<Result<(), Failure>> {
     let chunking = call.gateway.chunks.as_ref()?;
     let ours = is_ours(call.head.path);
     let stores = matches!(call.method, Method::Post | Method::Put);
-    if !(ours && stores || call.brings_a_chunk()) {
+    if !(ours && stores || at_an_upload && call.brings_a_chunk()) {
         return None;
     }
     Some(if ours && begin::is_meant(&call.head) {

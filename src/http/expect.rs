@@ -58,15 +58,15 @@ impl ExpectService {
             let head = call.with_cors(slots::refusal(&call, &problem));
             return Some(response(head, Tail::Own, problem.ends_connection()));
         }
-        if may_turn_out_empty(&call) {
+        let target = target(call.head.path, &self.gateway.settings);
+        if may_turn_out_empty(&call, target) {
             call.head.body = BodyLength::Empty;
         }
-        if let Some(judged) = chunked::judged(&call).await {
+        if let Some(judged) = chunked::judged(&call, target == Target::Upload).await {
             let problem = judged.err()?.problem(None);
             let head = call.with_cors(protocol::chunked::refused(&problem));
             return Some(response(head, Tail::Own, problem.ends_connection()));
         }
-        let target = target(call.head.path, &self.gateway.settings);
         let judged: Result<(), Failure> = match (call.method, target) {
             (Method::Post, Target::Endpoint) | (Method::Patch, Target::Upload)
                 if !self.gateway.settings.resumption =>
@@ -104,9 +104,14 @@ impl ExpectService {
 }
 
 /// Whether the handler will wait for the first byte before it knows whether there is a body (T-95).
-fn may_turn_out_empty(call: &Call<'_>) -> bool {
-    let creates = matches!(call.method, Method::Post | Method::Put) && begin::is_meant(&call.head);
-    creates && call.head.body == BodyLength::Unknown && !carries_bytes(&call.head)
+fn may_turn_out_empty(call: &Call<'_>, target: Target) -> bool {
+    let creates = match target {
+        Target::Endpoint => !carries_bytes(&call.head),
+        // Of chunk headers, if anything.
+        Target::Elsewhere => begin::is_meant(&call.head),
+        Target::Forms | Target::Upload => false,
+    };
+    creates && call.head.body == BodyLength::Unknown
 }
 
 /// What a path means.

@@ -47,6 +47,18 @@ async fn whoever_does_not_say_how_long_a_body_is_may_have_none_and_is_told_to_go
         assert_eq!(ask(&gateway, by("ann", asked())).await.status, 201);
         assert_eq!(expected(&gateway, asked()).await.err(), Some(401));
     }
+    let numbered = || in_pieces(creation("5")).insert_header(("X-Chunk-Number", "0"));
+    assert!(expected(&gateway, by("ann", numbered())).await.is_ok());
+    assert_eq!(ask(&gateway, by("ann", numbered())).await.status, 201);
     let too_long = in_pieces(by("bob", creation("9")));
     assert_eq!(expected(&gateway, too_long).await.err(), Some(413));
+}
+
+#[tokio::test]
+async fn a_chunks_fields_mean_nothing_to_a_creation_or_a_form_and_keep_nobody_from_going_on() {
+    let gateway = owned(false);
+    for asked in [creation("5"), form("hello")] {
+        let asked = by("ann", asked.insert_header(("X-Chunk-Number", "1e9")));
+        assert!(expected(&gateway, asked).await.is_ok());
+    }
 }

@@ -242,12 +242,14 @@ impl Door {
         let stalled = Rc::new(Notify::new());
         let request = ask.request(&stalled)?;
         // Whoever would ask before sending the body must not be sent away for nothing.
-        let refused = self.judge.judge(&request).await.is_err();
+        let refused = self.judge.judge(&request).await.err().map(|refusal| refusal.status());
         let answer = (self.ask)(request);
-        let (method, target) = (ask.method.clone(), ask.target.clone());
+        let told = refused.map(|status| format!("{ask:?}: refused with {status}, then done"));
         let task = tokio::task::spawn_local(async move {
             let answer = answer.await;
-            assert!(!refused || !answer.is_success(), "{method} {target}: refused, then done");
+            if let Some(told) = told {
+                assert!(!answer.is_success(), "{told}: {answer:?}");
+            }
             answer
         });
         Some(Underway { task, stalled })
