@@ -252,6 +252,10 @@ impl Lab {
     /// [`Trouble::System`] if it is not.
     pub fn mend(&self) -> Result<(), Trouble> {
         set(Command::new("ip"), "a0", "up")?;
+        // A link that goes down takes its address of IPv6 along, and not that of IPv4.
+        let mut ip = Command::new("ip");
+        ip.args(["addr", "replace", "fd71::1/64", "dev", "a0", "nodad"]);
+        done(ip.status(), "giving an address back")?;
         set(self.middle.inside("ip"), "over", "up")?;
         passes()
     }
