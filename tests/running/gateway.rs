@@ -11,9 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Nothing here takes longer on a machine that works.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Names another program to be tested: one that ignores a setting, say (`tests/settings/ignored`).
+const UNDER_TEST: &str = "GATEWAY_UNDER_TEST";
+
 /// The program, deaf to the settings of whoever runs the tests.
 pub(crate) fn program(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    let built = || env!("CARGO_BIN_EXE_tidegate").into();
+    let mut command = Command::new(std::env::var_os(UNDER_TEST).unwrap_or_else(built));
     command.args(words).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TIDEGATE_") || name == "RUST_LOG" {
