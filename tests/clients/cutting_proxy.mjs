@@ -47,6 +47,11 @@ export class CuttingProxy {
     return this.callAfter(bytes, (link) => link.silence());
   }
 
+  /** After `bytes` more from clients, passes nothing on of that connection any more, but its end. */
+  stopAfter(bytes) {
+    return this.callAfter(bytes, (link) => link.stop());
+  }
+
   /**
    * After exactly `bytes` more from clients, calls `action`, before anything further is forwarded.
    *
@@ -81,7 +86,7 @@ export class CuttingProxy {
 
   #forward(link, data) {
     const cut = this.#cuts[0];
-    if (link.silent) {
+    if (link.silent || link.stopped) {
       return;
     }
     if (cut === undefined || this.#sinceLastCut + data.length < cut.bytes) {
@@ -116,6 +121,7 @@ class Link {
   #client;
   #server;
   silent = false;
+  stopped = false;
   broken = false;
 
   constructor(client, server) {
@@ -154,6 +160,10 @@ class Link {
 
   silence() {
     this.silent = true;
+  }
+
+  stop() {
+    this.stopped = true;
   }
 
   reset() {

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { after } from 'node:test';
 import { launchBrowser } from './browser.mjs';
-import { until } from './deadline.mjs';
+import { before } from './deadline.mjs';
 import { onTheWay } from './matrix.mjs';
 import { withSite } from './site.mjs';
 import { MIB } from './sizes.mjs';
@@ -54,9 +54,12 @@ export async function slowLine(page) {
   return { undo: () => set(-1) };
 }
 
-/** Waits until this many bytes have passed. */
-export function passed(proxy, bytes) {
-  return until(`the passing of ${bytes} bytes`, () => proxy.forwarded >= bytes, { within: 30_000 });
+/**
+ * From now on the upload stops once some of it has passed, so that a test can act in its middle however busy the
+ * machine is: what is sent behind that goes nowhere. Resolves when it has stopped.
+ */
+export function midway(proxy) {
+  return before('the middle of the upload', proxy.stopAfter(3 * MIB), 30_000);
 }
 
 /** Ends the process that the page runs in, as running out of memory would. */

@@ -5,7 +5,7 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, until } from './deadline.mjs';
 import { assertServed, AWKWARD_NAME, cell, CUT_AFTER_BYTES, CUT_FILE_BYTES, offsetsSent, sentAgain } from './matrix.mjs';
-import { crash, inChromium, passed, slowLine } from './matrix_browser.mjs';
+import { crash, inChromium, midway, slowLine } from './matrix_browser.mjs';
 import { MIB } from './sizes.mjs';
 import { exchange, head } from './tus.mjs';
 
@@ -58,9 +58,9 @@ for (const [which, how, leave] of [
   cell(CLIENT, which, `an upload goes on ${how}, when the same file is chosen again`, () =>
     uploading(which, CUT_FILE_BYTES, async (way) => {
       const page = await way.open();
-      await slowLine(page);
+      const stopped = midway(way.proxy);
       await choose(page, way.file);
-      await passed(way.proxy, 3 * MIB);
+      await stopped;
       await leave(page);
       const another = await way.open();
       await choose(another, way.file);

@@ -5,7 +5,7 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before } from './deadline.mjs';
 import { assertServed, AWKWARD_NAME, cell, CUT_AFTER_BYTES, CUT_FILE_BYTES, offsetsSent, sentAgain } from './matrix.mjs';
-import { crash, inChromium, passed, slowLine } from './matrix_browser.mjs';
+import { crash, inChromium, midway } from './matrix_browser.mjs';
 import { SeededBytes } from './seeded_bytes.mjs';
 import { KIB, MIB } from './sizes.mjs';
 import { head } from './tus.mjs';
@@ -72,14 +72,12 @@ cell(CLIENT, 'many', `${MANY} files at once arrive, although two connections are
 cell(CLIENT, 'paused', 'an upload that is paused stands still, and goes on from there when it is resumed', () =>
   uploading('paused', CUT_FILE_BYTES, async (way) => {
     const page = await way.open();
-    const line = await slowLine(page);
+    const stopped = midway(way.proxy);
     await choose(page, way.file);
     await press(page, 'Upload 1 file');
-    await passed(way.proxy, 3 * MIB);
+    await stopped;
     await press(page, 'Pause');
     await statusBar(page).getByText(/^Paused/).waitFor();
-    // Were it not paused, it would be through in an instant now, and there would be nothing to resume.
-    await line.undo();
     await press(page, 'Resume');
     const urls = await completed(page);
     await assertServed(way.gateway, urls['source.txt'], way.bytes, 'source.txt');
@@ -91,14 +89,13 @@ cell(CLIENT, 'paused', 'an upload that is paused stands still, and goes on from 
 cell(CLIENT, 'retried', 'when the gateway was away for too long, the button "Retry" goes on where it was', () =>
   uploading('retried', CUT_FILE_BYTES, async (way) => {
     const page = await way.open({ retryDelays: [50] });
-    const line = await slowLine(page);
+    const stopped = midway(way.proxy);
     await choose(page, way.file);
     await press(page, 'Upload 1 file');
-    await passed(way.proxy, 3 * MIB);
+    await stopped;
     await way.gateway.kill();
     await statusBar(page).getByText('Upload failed').waitFor();
     await way.gateway.restart();
-    await line.undo();
     await statusBar(page).getByRole('button', { name: 'Retry upload' }).click();
     const urls = await completed(page);
     await assertServed(way.gateway, urls['source.txt'], way.bytes, 'source.txt');
@@ -113,14 +110,11 @@ for (const [which, how, leave] of [
   cell(CLIENT, which, `with Golden Retriever an upload is restored and goes on after ${how}`, () =>
     uploading(which, KEPT_FILE_BYTES, async (way) => {
       const page = await way.open({ golden: true });
-      const line = await slowLine(page);
+      const stopped = midway(way.proxy);
       await choose(page, way.file);
       await press(page, 'Upload 1 file');
-      await passed(way.proxy, 3 * MIB);
+      await stopped;
       const next = await leave(page, way.open);
-      if (next === page) {
-        await line.undo();
-      }
       await next.getByText('Session restored').waitFor();
       await press(next, 'Upload 1 file');
       const urls = await completed(next);
@@ -136,12 +130,11 @@ for (const golden of [false, true]) {
   cell(CLIENT, 'chosen again', `an upload ${restored} goes on after a reload when the same file is chosen again`, () =>
     uploading('chosen again', CUT_FILE_BYTES, async (way) => {
       const page = await way.open({ golden });
-      const line = await slowLine(page);
+      const stopped = midway(way.proxy);
       await choose(page, way.file);
       await press(page, 'Upload 1 file');
-      await passed(way.proxy, 3 * MIB);
+      await stopped;
       await page.reload();
-      await line.undo();
       if (golden) {
         await page.getByText('We could not fully recover 1 file').waitFor();
         await press(page, 'Re-select');
