@@ -78,6 +78,7 @@ cell(CLIENT, 'paused', 'an upload that is paused stands still, and goes on from 
     await stopped;
     await press(page, 'Pause');
     await statusBar(page).getByText(/^Paused/).waitFor();
+    // Were it not paused, it would still wait on the connection that goes nowhere.
     await press(page, 'Resume');
     const urls = await completed(page);
     await assertServed(way.gateway, urls['source.txt'], way.bytes, 'source.txt');
