@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `element` | XML elements as data, and how they are written |
 //! | `stream` | bytes become stanzas, in bounded memory |
+//! | `tag` | the beginning of an element, and what its prefixes mean |
 //! | `stanza` | IQs: what is asked, the shapes of answers and errors |
 //! | `upload` | slot requests, slots and refusals as stanzas |
 //! | `disco` | what we say we are |
@@ -27,6 +28,7 @@ pub mod run;
 pub mod settings;
 pub mod stanza;
 pub mod stream;
+mod tag;
 pub mod upload;
 
 pub use crate::slots::{self, Access, BareJid, Slots};

@@ -1,14 +1,18 @@
 //! Bytes of a stream become stanzas. Pure: whoever has the socket pushes what it read.
 
 use rxml::error::EndOrError;
-use rxml::{AttrMap, Event, Options, Parse, Parser, QName, WithOptions};
+use rxml::{Options, Parse, RawEvent, RawParser, RawQName, WithOptions};
 
 use super::element::{Element, Node};
+use super::tag::{Namespaces, Tag};
 
 /// Namespace of the stream itself.
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
 /// Deepest element of a stanza that is kept.
 const MAX_DEPTH: usize = 32;
+/// Most elements that may be open at once, kept or not: each costs some memory until it ends. More
+/// than fit into the largest stanza that servers let through.
+const MAX_OPEN: usize = 200_000;
 /// Longest single name, value or stretch of text that is parsed at all. Larger than what servers
 /// let through, so that a stranger's long attribute is skipped and does not end the stream.
 const MAX_TOKEN_BYTES: usize = 1024 * 1024;
@@ -16,6 +20,8 @@ const MAX_TOKEN_BYTES: usize = 1024 * 1024;
 const MAX_UNFINISHED_BYTES: usize = 2 * MAX_TOKEN_BYTES;
 /// Longest address or id that is worth answering.
 const MAX_ADDRESS_BYTES: usize = 3071;
+/// What an answer needs of a stanza.
+const NEEDED: &[&str] = &["id", "from", "to", "type"];
 
 /// Something that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +48,9 @@ pub enum StreamError {
     /// A tag does not end.
     #[error("a tag does not end within {MAX_UNFINISHED_BYTES} bytes")]
     Endless,
+    /// Elements within elements without an end.
+    #[error("more than {MAX_OPEN} elements are open at once")]
+    TooDeep,
     /// The first element is not the header of a stream.
     #[error("what answers is no XMPP server")]
     NotAStream,
@@ -49,17 +58,21 @@ pub enum StreamError {
 
 /// Reads one stream, in a memory that is bounded whatever arrives.
 pub struct StreamReader {
-    parser: Parser,
+    parser: RawParser,
     max_stanza_bytes: usize,
     /// How many elements are open, the stream itself included.
     depth: usize,
+    /// What the elements declare that are open and kept, the stream itself among them.
+    namespaces: Namespaces,
+    /// The tag that has begun and not ended; none within what is skipped.
+    tag: Option<Tag>,
     /// Open elements of the stanza, the stanza first; none while one is skipped.
     open: Vec<Element>,
     /// What is said of the stanza that is skipped.
     skipped: Option<Element>,
     /// Bytes of the stanza so far.
     stanza_bytes: usize,
-    /// Bytes since the last event.
+    /// Bytes since the last whole tag or text.
     unfinished_bytes: usize,
 }
 
@@ -69,9 +82,11 @@ impl StreamReader {
     pub fn new(max_stanza_bytes: usize) -> Self {
         let options = Options { max_token_length: MAX_TOKEN_BYTES, ..Options::default() };
         Self {
-            parser: Parser::with_options(options),
+            parser: RawParser::with_options(options),
             max_stanza_bytes,
             depth: 0,
+            namespaces: Namespaces::default(),
+            tag: None,
             open: Vec::new(),
             skipped: None,
             stanza_bytes: 0,
@@ -91,10 +106,7 @@ impl StreamReader {
             let parsed = self.parser.parse(&mut bytes, false);
             self.unfinished_bytes += before.saturating_sub(bytes.len());
             match parsed {
-                Ok(Some(event)) => {
-                    self.unfinished_bytes = 0;
-                    received.extend(self.take(event)?);
-                }
+                Ok(Some(event)) => received.extend(self.take(event)?),
                 Ok(None) => return Ok(received),
                 Err(EndOrError::NeedMoreData) if self.unfinished_bytes > MAX_UNFINISHED_BYTES => {
                     return Err(StreamError::Endless);
@@ -105,29 +117,50 @@ impl StreamReader {
         }
     }
 
-    fn take(&mut self, event: Event) -> Result<Option<Received>, StreamError> {
+    fn take(&mut self, event: RawEvent) -> Result<Option<Received>, StreamError> {
         self.stanza_bytes += event.metrics().len();
+        if !matches!(event, RawEvent::ElementHeadOpen(..) | RawEvent::Attribute(..)) {
+            self.unfinished_bytes = 0;
+        } else if self.unfinished_bytes > MAX_UNFINISHED_BYTES {
+            return Err(StreamError::Endless);
+        }
         match event {
-            Event::XmlDeclaration(..) => Ok(None),
-            Event::StartElement(_, name, attributes) => self.start(&name, &attributes),
-            Event::Text(_, text) => {
+            RawEvent::XmlDeclaration(..) => Ok(None),
+            RawEvent::ElementHeadOpen(_, name) => self.begin(name).map(|()| None),
+            RawEvent::Attribute(_, name, value) => {
+                if let Some(tag) = &mut self.tag {
+                    tag.push(name, value).map_err(StreamError::Xml)?;
+                }
+                self.skip_if_too_large();
+                Ok(None)
+            }
+            RawEvent::ElementHeadClose(_) => self.start(),
+            RawEvent::Text(_, text) => {
                 self.add(Node::Text(text));
                 Ok(None)
             }
-            Event::EndElement(_) => Ok(self.end()),
+            RawEvent::ElementFoot(_) => Ok(self.end()),
         }
     }
 
-    fn start(
-        &mut self,
-        (namespace, name): &QName,
-        attributes: &AttrMap,
-    ) -> Result<Option<Received>, StreamError> {
+    /// A tag begins.
+    fn begin(&mut self, name: RawQName) -> Result<(), StreamError> {
         self.depth += 1;
-        let mut element = Element::new(name, namespace);
-        let plain = attributes.iter().filter(|((namespace, _), _)| namespace.is_empty());
-        element.attributes =
-            plain.map(|((_, name), value)| (name.to_string(), value.clone())).collect();
+        if self.depth > MAX_OPEN {
+            return Err(StreamError::TooDeep);
+        }
+        if self.skipped.is_none() {
+            self.tag = Some(Tag::new(name));
+            self.skip_if_too_large();
+        }
+        Ok(())
+    }
+
+    /// A tag is whole.
+    fn start(&mut self) -> Result<Option<Received>, StreamError> {
+        let Some(tag) = self.tag.take() else { return Ok(None) };
+        let cut_down = tag.is_cut_down();
+        let element = tag.finish(&mut self.namespaces).map_err(StreamError::Xml)?;
         if self.depth == 1 {
             self.stanza_bytes = 0;
             let id = element.attribute("id").unwrap_or_default().to_owned();
@@ -138,8 +171,10 @@ impl StreamReader {
                 Err(StreamError::NotAStream)
             };
         }
-        if self.skipped.is_none() {
-            self.open.push(element);
+        self.open.push(element);
+        if cut_down {
+            self.skip();
+        } else {
             self.skip_if_too_large();
         }
         Ok(None)
@@ -147,6 +182,7 @@ impl StreamReader {
 
     fn end(&mut self) -> Option<Received> {
         self.depth = self.depth.saturating_sub(1);
+        self.namespaces.close_down_to(self.depth);
         if self.depth == 0 {
             return Some(Received::Closed);
         }
@@ -175,9 +211,23 @@ impl StreamReader {
 
     /// Lets go of a stanza that passes a bound; its end is still waited for.
     fn skip_if_too_large(&mut self) {
-        let too_large = self.stanza_bytes > self.max_stanza_bytes || self.open.len() > MAX_DEPTH;
-        if too_large && !self.open.is_empty() {
-            self.skipped = self.open.drain(..).next().map(head_of);
+        let deepest = self.open.len() + usize::from(self.tag.is_some());
+        if self.stanza_bytes <= self.max_stanza_bytes && deepest <= MAX_DEPTH {
+            return;
+        }
+        match &mut self.tag {
+            // Its own tag may still say who sent it.
+            Some(tag) if self.depth == 2 => tag.keep_only(NEEDED),
+            // The header of the stream: there is nothing to skip.
+            Some(_) if self.depth < 2 => {}
+            Some(_) | None => self.skip(),
+        }
+    }
+
+    fn skip(&mut self) {
+        if let Some(stanza) = self.open.drain(..).next() {
+            self.skipped = Some(head_of(stanza));
+            self.tag = None;
         }
     }
 }
@@ -186,7 +236,7 @@ impl StreamReader {
 fn head_of(mut stanza: Element) -> Element {
     stanza.children.clear();
     stanza.attributes.retain(|(name, value)| {
-        matches!(name.as_str(), "id" | "from" | "to" | "type") && value.len() <= MAX_ADDRESS_BYTES
+        NEEDED.contains(&name.as_str()) && value.len() <= MAX_ADDRESS_BYTES
     });
     stanza
 }

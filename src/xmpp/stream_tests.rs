@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use rxml::{Event, Parser};
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
     xmlns:stream='http://etherx.jabber.org/streams' id='3BF96D32' from='up.localhost'>";
@@ -76,6 +77,42 @@ fn a_stanza_may_be_32_elements_deep_and_not_33() {
 }
 
 #[test]
+fn a_hundred_thousand_levels_are_skipped_like_a_hundred() {
+    // By a walk up to the outermost for each of them this would take minutes.
+    let levels = 100_000;
+    let deep =
+        format!("<message id='7'>{}{}</message>", "<q>".repeat(levels), "</q>".repeat(levels));
+    let received = read(&format!("{deep}<iq/>"), 8192).unwrap();
+    assert_eq!(names(&received), ["oversized message", "iq"]);
+}
+
+#[test]
+fn levels_without_an_end_are_an_error_and_not_a_heap() {
+    let deep = |open: usize| read(&"<q>".repeat(open - 1), 8192);
+    assert!(deep(MAX_OPEN).unwrap().is_empty());
+    assert!(matches!(deep(MAX_OPEN + 1), Err(StreamError::TooDeep)));
+}
+
+#[test]
+fn a_tag_over_the_bound_still_says_who_sent_it() {
+    let long = "x".repeat(4 * MAX);
+    for (tag, id, namespace) in [
+        ("iq k='LONG' id='7' a:b='c' xmlns:a='d'", Some("7"), "jabber:component:accept"),
+        ("iq k='LONG' id='7' xmlns='a'", Some("7"), "a"),
+        ("a:iq k='LONG' id='7' xmlns:a='b' xmlns:c='d'", Some("7"), "b"),
+        ("iq id='LONG'", None, "jabber:component:accept"),
+    ] {
+        let received = read(&format!("<{}/><message/>", tag.replace("LONG", &long)), 100);
+        let received = received.unwrap();
+        assert_eq!(names(&received), ["oversized iq", "message"], "{tag}");
+        let Received::Oversized(head) = &received[0] else { panic!("not oversized") };
+        assert_eq!((head.attribute("id"), head.namespace.as_str()), (id, namespace), "{tag}");
+    }
+    let twice = read(&format!("<iq k='{long}' id='1' id='1'/>"), 100);
+    assert!(matches!(twice, Err(StreamError::Xml(_))), "{twice:?}");
+}
+
+#[test]
 fn the_bound_is_of_one_stanza_and_not_of_many() {
     let stanza = format!("<message>{}</message>   ", "x".repeat(MAX - 100));
     let received = read(&stanza.repeat(50), 333).unwrap();
@@ -115,6 +152,28 @@ fn broken_and_forbidden_xml_is_an_error() {
 }
 
 #[test]
+fn prefixes_mean_what_the_innermost_element_says() {
+    let text =
+        "<a:q xmlns:a='1' xmlns='2'><a:r xmlns:a='3' a:k='v' k='w'/><s xmlns=''/><a:t/></a:q><q/>";
+    let received = read(text, 3).unwrap();
+    let Received::Stanza(outer) = &received[0] else { panic!("no stanza") };
+    assert_eq!(outer.namespace, "1");
+    let inner: Vec<_> = outer.elements().map(|inner| inner.namespace.as_str()).collect();
+    assert_eq!(inner, ["3", "", "1"]);
+    assert_eq!(outer.elements().next().unwrap().attributes, [("k".to_owned(), "w".to_owned())]);
+    let Received::Stanza(after) = &received[1] else { panic!("no stanza") };
+    assert_eq!(after.namespace, "jabber:component:accept");
+    for text in [
+        "<q xmlns:a='1'/><a:q/>",
+        "<q a:k='v'/>",
+        "<q xmlns='1' xmlns='1'/>",
+        "<q xmlns:a='1' xmlns:b='1' a:k='v' b:k='v'/>",
+    ] {
+        assert!(matches!(read(text, 7), Err(StreamError::Xml(_))), "{text}");
+    }
+}
+
+#[test]
 fn a_tag_that_does_not_end_is_an_error_and_not_a_heap() {
     let mut reader = StreamReader::new(MAX);
     reader.push(HEADER.as_bytes()).unwrap();
@@ -137,6 +196,17 @@ fn what_is_no_stream_is_told_apart() {
     }
     let answered = StreamReader::new(MAX).push(b"HTTP/1.1 400 Bad Request\r\n\r\n<html>");
     assert!(matches!(answered, Err(StreamError::Xml(_))));
+}
+
+/// Namespace, name, and the attributes without a namespace.
+type Beginning = (String, String, Vec<(String, String)>);
+
+/// An element and those inside, as they begin.
+fn in_order(element: &Element, found: &mut Vec<Beginning>) {
+    found.push((element.namespace.clone(), element.name.clone(), element.attributes.clone()));
+    for inner in element.elements() {
+        in_order(inner, found);
+    }
 }
 
 proptest! {
@@ -163,6 +233,48 @@ proptest! {
         };
         let (bytewise, coarse) = (beginning(1), beginning(cut));
         prop_assert!(bytewise.starts_with(&coarse), "{bytewise:?} and {coarse:?}");
+    }
+
+    #[test]
+    fn what_is_read_is_what_a_parser_with_namespaces_reads(
+        text in "(<a>|<b>|<p:a xmlns:p='P'>|<p:b>|<b xmlns='D'>|<a p:k='1' k='2'>|<a k='1' k='2'>|\
+            <a xmlns:q='P' p:k='1' q:k='2'>|<b xmlns=''/>|<a xml:k='1'/>|</a>|</b>|</p:a>|</p:b>|x){0,30}",
+    ) {
+        let mut oracle = Parser::new();
+        let whole = format!("{HEADER}{text}");
+        let mut rest = whole.as_bytes();
+        let mut expected = Vec::new();
+        let end = loop {
+            match oracle.parse(&mut rest, false) {
+                Ok(Some(Event::StartElement(_, (namespace, name), attributes))) => {
+                    let plain = attributes.iter().filter(|((namespace, _), _)| namespace.is_empty());
+                    let plain = plain.map(|((_, name), value)| (name.to_string(), value.clone()));
+                    expected.push((namespace.to_string(), name.to_string(), plain.collect::<Vec<_>>()));
+                }
+                Ok(Some(_)) => {}
+                other => break other,
+            }
+        };
+        // The header is known; of stanzas that do not end nothing comes out.
+        let mut reader = StreamReader::new(10 * MAX);
+        let (mut read, mut failed) = (Vec::new(), false);
+        for byte in whole.bytes() {
+            match reader.push(&[byte]) {
+                Ok(received) => read.extend(received),
+                Err(_) => {
+                    failed = true;
+                    break;
+                }
+            }
+        }
+        prop_assert_eq!(failed, matches!(end, Err(EndOrError::Error(_))));
+        let mut found = Vec::new();
+        for received in &read {
+            if let Received::Stanza(stanza) = received {
+                in_order(stanza, &mut found);
+            }
+        }
+        prop_assert!(expected.get(1..).unwrap_or_default().starts_with(&found), "{found:?}, {expected:?}");
     }
 
     #[test]
