@@ -83,17 +83,34 @@ fn look_into_slot(client: &Client, upload: &mut Upload, tally: &mut Tally) -> bo
     }
 }
 
-/// Asks until a final upload is joined.
+/// Asks until a final upload is joined, or cannot be any more.
 fn joined(client: &Client, path: &str) -> std::io::Result<Answer> {
-    let until = Instant::now() + JOINING;
+    let (until, mut hopeless) = (Instant::now() + JOINING, false);
     loop {
         let answer = client.send(&format!("HEAD {path}"), "", b"")?;
         let waits = answer.status == 200 && answer.number("upload-offset").is_none();
-        if !waits || Instant::now() > until {
+        if !waits || hopeless || Instant::now() > until {
             return Ok(answer);
         }
-        std::thread::park_timeout(Duration::from_millis(20));
+        // Then it is asked once more: it may be whole by now, and its parts gone for that.
+        hopeless = !parts_are_whole(client, &answer)?;
+        if !hopeless {
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
     }
+}
+
+/// Whether all that a final upload waits for is there. What a power cut took of it does not come back.
+fn parts_are_whole(client: &Client, waiting: &Answer) -> std::io::Result<bool> {
+    let parts = waiting.field("upload-concat").unwrap_or_default();
+    for part in parts.trim_start_matches("final;").split_whitespace() {
+        let part = client.send(&format!("HEAD {part}"), "", b"")?;
+        let offset = part.number("upload-offset");
+        if offset.is_none() || offset != part.number("upload-length") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn stands(client: &Client, upload: &mut Upload, answer: &Answer, tally: &mut Tally) -> bool {

@@ -1,8 +1,10 @@
 //! `tidegate-crash`: cuts the power under a gateway, and says what was lost.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread::ScopedJoinHandle;
 
 use clap::Parser;
 use crash_tests::chain::{self, CUTS};
@@ -32,6 +34,9 @@ struct Arguments {
     /// The first seed; the groups count on from it.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
+    /// Groups at once.
+    #[arg(long, default_value = "4")]
+    at_once: NonZeroUsize,
     /// Only one group of each kind, with this seed.
     #[arg(long)]
     once: bool,
@@ -102,7 +107,7 @@ fn is_as_expected(setting: &Setting, tally: &Tally, out: &mut impl Write) -> std
     Ok(!blind)
 }
 
-/// Groups of cuts with one setting, each with a seed of its own.
+/// Groups of cuts with one setting, each with a seed of its own, some at once: most of what a group does is waiting.
 fn several(
     arguments: &Arguments,
     setting: &Setting,
@@ -110,27 +115,48 @@ fn several(
 ) -> std::io::Result<Tally> {
     let mut all = Tally::default();
     let groups = usize::try_from(setting.cuts.div_ceil(CUTS)).unwrap_or(0);
-    for seed in (arguments.seed..).take(groups) {
-        let scratch = tempfile::tempdir()?;
-        let binary = arguments.binary.canonicalize()?;
-        let (durability, failing) = (setting.durability, setting.failing);
-        let scratch_path = scratch.path().to_owned();
-        let more = Vec::new();
-        let setup = Setup { binary, durability, failing, scratch: scratch_path, more };
-        let tally = chain::run(&setup, seed)?;
-        writeln!(
-            out,
-            "{} SEED={seed}: {} cuts, {} looks, {} losses",
-            setting.name,
-            tally.cuts,
-            tally.looks,
-            tally.losses.len()
-        )?;
-        for (loss, what) in tally.losses.iter().take(SHOWN) {
-            writeln!(out, "    {loss}: {what}")?;
+    let seeds: Vec<_> = (arguments.seed..).take(groups).collect();
+    for together in seeds.chunks(arguments.at_once.get()) {
+        let tallies = std::thread::scope(|scope| {
+            let groups =
+                together.iter().map(|seed| scope.spawn(|| group(arguments, setting, *seed)));
+            groups.collect::<Vec<_>>().into_iter().map(ended).collect::<Vec<_>>()
+        });
+        for (seed, tally) in together.iter().zip(tallies) {
+            let tally = tally?;
+            tell(setting, *seed, &tally, out)?;
+            all.add(tally);
         }
-        out.flush()?;
-        all.add(tally);
     }
     Ok(all)
+}
+
+fn group(arguments: &Arguments, setting: &Setting, seed: u64) -> std::io::Result<Tally> {
+    let scratch = tempfile::tempdir()?;
+    let setup = Setup {
+        binary: arguments.binary.canonicalize()?,
+        durability: setting.durability,
+        failing: setting.failing,
+        scratch: scratch.path().to_owned(),
+        more: Vec::new(),
+    };
+    chain::run(&setup, seed)
+}
+
+fn ended(group: ScopedJoinHandle<'_, std::io::Result<Tally>>) -> std::io::Result<Tally> {
+    group.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn tell(setting: &Setting, seed: u64, tally: &Tally, out: &mut impl Write) -> std::io::Result<()> {
+    let Tally { cuts, looks, losses, .. } = tally;
+    writeln!(
+        out,
+        "{} SEED={seed}: {cuts} cuts, {looks} looks, {} losses",
+        setting.name,
+        losses.len()
+    )?;
+    for (loss, what) in losses.iter().take(SHOWN) {
+        writeln!(out, "    {loss}: {what}")?;
+    }
+    out.flush()
 }

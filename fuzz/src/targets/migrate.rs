@@ -1,5 +1,5 @@
 //! Settings of hmac-file-server: what they become is TOML, and does not hold the secret; every key has
-//! its line in the report, which says nothing of the secret.
+//! its line in the report, and no line but its own depends on the secret.
 
 use std::path::Path;
 
@@ -23,12 +23,16 @@ pub(crate) fn run(data: &[u8]) {
         return;
     }
     assert!(!done.settings.contains(secret));
-    // Any text can be a secret, also a part of a line of ours: another one has to give the same lines.
+    // Any text can be a secret, also a part of a line of ours: with another one, the other keys' lines are the same.
     let other = "k".repeat(secret.len());
     let Ok(again) = migrated(&text.replace(secret, &other)) else { return };
     if again.secret.as_ref().is_some_and(|secret| secret.expose() == other) {
-        let lines =
-            |done: &Migration| done.report.iter().map(|line| line.text.clone()).collect::<Vec<_>>();
-        assert_eq!(lines(&done), lines(&again));
+        assert_eq!(besides_the_secret(&done), besides_the_secret(&again));
     }
+}
+
+/// What is said of every key but the secret: of that, also whether everybody knows it.
+fn besides_the_secret(done: &Migration) -> Vec<&str> {
+    let lines = done.report.iter().filter(|line| !line.key.contains("secret"));
+    lines.map(|line| line.text.as_str()).collect()
 }
