@@ -11,7 +11,7 @@ use tempfile::tempdir;
 
 use crate::gateway::{Gateway, offset, program};
 use crate::support::{
-    be_in_patch, begin_patch, connect, create, descriptors, head_of_answer, options,
+    be_in_patch, begin_patch, connect, create, descriptors, has_open, head_of_answer, options,
     processor_time, serves, until,
 };
 
@@ -89,6 +89,8 @@ fn without_any_descriptor_left_it_neither_spins_nor_floods_the_log_and_recovers(
     let mut patch = connect(&gateway);
     be_in_patch(&mut patch, &path, 8, "");
     patch.write_all(b"half").unwrap();
+    let id = path.rsplit('/').next().unwrap();
+    until("the file of the upload is open", || has_open(gateway.pid(), id));
     let mut early = connect(&gateway);
     assert!(options(&mut early).starts_with("HTTP/1.1 2"));
 

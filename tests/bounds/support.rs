@@ -105,6 +105,14 @@ pub(crate) fn descriptors(pid: Pid) -> usize {
     fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).unwrap().count()
 }
 
+/// Whether a process has a file open in whose path this stands.
+pub(crate) fn has_open(pid: Pid, part: &str) -> bool {
+    let entries = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).unwrap();
+    // One that is closed meanwhile cannot be read any more.
+    let mut paths = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    paths.any(|path| path.to_string_lossy().contains(part))
+}
+
 /// Processor time that a process has used.
 pub(crate) fn processor_time(pid: Pid) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
