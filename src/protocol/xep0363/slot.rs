@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use crate::protocol::location::Outside;
 use crate::upload::{Timestamp, UploadLength};
 
-use super::jwt::Claims;
+use super::jwt::{Claims, MAX_TOKEN_BYTES};
 use super::path::{BasePath, SlotPath};
 use super::request::OCTET_STREAM;
 use super::secret::Secret;
@@ -248,7 +248,7 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// [`SlotRefusal::BadRequest`] if what has to stand in the path is too long for one.
+    /// [`SlotRefusal::BadRequest`] if what has to stand in the path, or in the field, is too long for it.
     pub fn issue(
         &self,
         order: &Allowed,
@@ -267,7 +267,14 @@ impl Issuer {
         let token = claims.signed(&self.secret).ok_or(SlotRefusal::Unavailable)?;
         let get = self.url(&path);
         let (put, authorization) = match carrier {
-            Carrier::Header => (get.clone(), Some(format!("Bearer {token}"))),
+            Carrier::Header => {
+                let value = format!("Bearer {token}");
+                // A client drops longer fields, and we take no longer tokens.
+                if value.len() > MAX_TOKEN_BYTES {
+                    return Err(SlotRefusal::BadRequest("address and filename are too long"));
+                }
+                (get.clone(), Some(value))
+            }
             Carrier::Path => {
                 let put = SlotPath::new(&format!("{id}/{token}/{name}")).map_err(|_| too_long)?;
                 (self.url(&put), None)

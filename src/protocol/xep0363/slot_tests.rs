@@ -188,12 +188,17 @@ fn a_long_name_keeps_its_ending_and_an_endless_jid_is_refused() {
     let slot = issued(SlotOrder { file_name, ..order() }, Carrier::Path);
     assert_eq!(slot.path.file_name().len(), MAX_PLAIN_NAME_BYTES);
     assert!(slot.get.ends_with("x.tar.gz"));
-    let issuer =
-        Issuer::new("https://a.example", BasePath::new("/").unwrap(), secret(), Duration::ZERO);
-    let uploader = format!("{}@localhost", "a".repeat(3000));
-    let allowed = judged(SlotOrder { uploader, ..order() }).unwrap();
-    let refused = issuer.unwrap().issue(&allowed, [0; 18], Carrier::Path, NOW);
-    assert!(matches!(refused, Err(SlotRefusal::BadRequest(_))));
+    let base = BasePath::new("/").unwrap();
+    let issuer = Issuer::new("https://a.example", base, secret(), Duration::ZERO).unwrap();
+    let of = |letter: &str, carrier| {
+        let uploader = format!("{}@localhost", letter.repeat(3000));
+        let allowed = judged(SlotOrder { uploader, ..order() }).unwrap();
+        issuer.issue(&allowed, [0; 18], carrier, NOW)
+    };
+    assert!(matches!(of("a", Carrier::Path), Err(SlotRefusal::BadRequest(_))));
+    assert!(of("a", Carrier::Header).is_ok());
+    // Written as `\u0001` each, and then too long for a field.
+    assert!(matches!(of("\u{1}", Carrier::Header), Err(SlotRefusal::BadRequest(_))));
 }
 
 #[test]
