@@ -1,5 +1,7 @@
 //! What the client said about its file, kept as it said it.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -62,14 +64,13 @@ impl Metadata {
         if text.trim_matches(BLANKS).is_empty() {
             return Ok(Self::default());
         }
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen = BTreeSet::new();
         for pair in text.split(',') {
             let (key, value) = split(pair)?;
             decode(key, value)?;
-            if seen.contains(&key) {
+            if !seen.insert(key) {
                 return Err(MetadataError::DuplicateKey(key.to_owned()));
             }
-            seen.push(key);
         }
         Ok(Self(text.to_owned()))
     }
