@@ -121,8 +121,6 @@ impl StreamReader {
         self.stanza_bytes += event.metrics().len();
         if !matches!(event, RawEvent::ElementHeadOpen(..) | RawEvent::Attribute(..)) {
             self.unfinished_bytes = 0;
-        } else if self.unfinished_bytes > MAX_UNFINISHED_BYTES {
-            return Err(StreamError::Endless);
         }
         match event {
             RawEvent::XmlDeclaration(..) => Ok(None),
@@ -218,12 +216,11 @@ impl StreamReader {
         match &mut self.tag {
             // Its own tag may still say who sent it.
             Some(tag) if self.depth == 2 => tag.keep_only(NEEDED),
-            // The header of the stream: there is nothing to skip.
-            Some(_) if self.depth < 2 => {}
             Some(_) | None => self.skip(),
         }
     }
 
+    /// Does nothing outside of stanzas: the header of the stream is no part of one.
     fn skip(&mut self) {
         if let Some(stanza) = self.open.drain(..).next() {
             self.skipped = Some(head_of(stanza));

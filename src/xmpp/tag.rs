@@ -4,7 +4,7 @@
 //! nests a hundred thousand times would take seconds of a processor. Here only what is kept is resolved, and that is a few
 //! levels deep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rxml::{Error, NcName, RawQName};
 
@@ -39,10 +39,13 @@ impl Tag {
         self.attributes = attributes;
     }
 
+    /// Whether it was too large to be kept whole.
     pub(super) const fn is_cut_down(&self) -> bool {
         self.only.is_some()
     }
 
+    /// Adds an attribute, if it is wanted.
+    ///
     /// # Errors
     ///
     /// One that is wanted is there twice. Of a whole tag only [`finish`](Self::finish) says so.
@@ -109,21 +112,19 @@ fn text_of(prefix: Option<&NcName>) -> Option<&str> {
 /// The namespaces that are declared by the elements which are open and kept.
 #[derive(Default)]
 pub(super) struct Namespaces {
-    /// By element, the outermost first: prefixes, none for the default, and what they mean.
-    declared: Vec<Vec<(Option<String>, String)>>,
+    /// By element, the outermost first: prefixes, of which the empty one is the default, and what they mean.
+    declared: Vec<BTreeMap<String, String>>,
 }
 
 impl Namespaces {
     /// What an element within all others declares.
     fn declare(&mut self, declarations: Vec<(RawQName, String)>) -> Result<(), Error> {
-        let mut seen = BTreeSet::new();
-        let mut declared = Vec::with_capacity(declarations.len());
+        let mut declared = BTreeMap::new();
         for ((prefix, name), namespace) in declarations {
-            let prefix = prefix.map(|_| name.to_string());
-            if !seen.insert(prefix.clone()) {
+            let prefix = prefix.map_or_else(String::new, |_| name.to_string());
+            if declared.insert(prefix, namespace).is_some() {
                 return Err(Error::DuplicateAttribute);
             }
-            declared.push((prefix, namespace));
         }
         self.declared.push(declared);
         Ok(())
@@ -135,11 +136,12 @@ impl Namespaces {
     }
 
     fn of(&self, prefix: Option<&str>) -> Result<&str, Error> {
-        let mut innermost_first = self.declared.iter().rev().flatten();
-        match innermost_first.find(|(declared, _)| declared.as_deref() == prefix) {
-            Some((_, namespace)) => Ok(namespace),
-            None if prefix.is_none() => Ok(""),
-            None if prefix == Some("xml") => Ok(XML),
+        let prefix = prefix.unwrap_or_default();
+        let mut innermost_first = self.declared.iter().rev();
+        match innermost_first.find_map(|declared| declared.get(prefix)) {
+            Some(namespace) => Ok(namespace),
+            None if prefix.is_empty() => Ok(""),
+            None if prefix == "xml" => Ok(XML),
             None => Err(Error::UndeclaredNamespacePrefix(None)),
         }
     }
